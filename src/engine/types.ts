@@ -1,0 +1,137 @@
+/** What every engine takes and gives: see `Engine`. One walk is one packet's whole way through one node. */
+import type { Address } from "../packet/address.js";
+import type { PacketBatch } from "../packet/batch.js";
+import type { Connection } from "../packet/connection.js";
+import type { Node } from "../packet/node.js";
+import type { Packet } from "../packet/packet.js";
+import type { Tuple } from "../packet/tuple.js";
+import type { ResolvedRule } from "../ruleset/resolve.js";
+import type { Hook, NatRange } from "../ruleset/types.js";
+import type { Fraction } from "./fraction.js";
+import type { OutcomeBatch } from "./outcome-batch.js";
+import type { RuleState, StateChange } from "./state.js";
+
+/**
+ * A u32 for a random match. A draw has a name, not a place in a stream: the packet, the rule (id of the resolved rule), and how
+ * often the walk of this packet had entered the rule's chain before. Equal names give equal numbers.
+ */
+export type Draw = (packet: number, rule: number, visit: number) => number;
+
+/** All that a walk knows besides the packet. Immutable while it runs. */
+export interface Context {
+  /** Local addresses and routes. */
+  readonly node: Node;
+  readonly draw: Draw;
+  /** The packet's name in draws; a batch brings its own. */
+  readonly packet?: number;
+  /** Milliseconds. */
+  readonly now: number;
+  /** The packet's connection; a batch brings its own. */
+  readonly connection: Connection;
+  /** What rules remember: recent lists, nth counters, limits. */
+  readonly state: RuleState;
+  /**
+   * Picks the destination where DNAT leaves a choice (a range, --random). Undefined result: no free tuple, the packet is dropped.
+   * Without this function the first address and port of the range are taken.
+   */
+  readonly chooseDestination?: (tuple: Tuple, range: NatRange) => Tuple | undefined;
+  /** What to assume of an opaque match or target (by its rule) when a walk reaches it; undefined: refuse. */
+  readonly assume?: (rule: ResolvedRule) => boolean | undefined;
+}
+
+export type FinalVerdict = "accept" | "drop" | "reject";
+
+/** How the source is to be rewritten after the walk; conntrack picks the port when it confirms the connection. */
+export interface SourceTranslation {
+  readonly kind: "snat" | "masquerade";
+  /** The address range; for masquerade the outgoing interface's address, absent where the node does not know it. */
+  readonly to: NatRange;
+  readonly hook: "postrouting" | "input";
+}
+
+/** Exact, the same on every machine. */
+export interface Work {
+  /** Rules whose first statement was tried. */
+  rulesVisited: number;
+  /** Chains entered: base chains and those jumped or gone to. */
+  chainsEntered: number;
+  /** Random numbers drawn. */
+  draws: number;
+  /** Hash probes of compiled tables, sets, maps and verdict maps: one a lookup, however long its probe sequence. */
+  mapLookups: number;
+}
+
+/** What became of a packet. */
+export interface Outcome {
+  readonly verdict: FinalVerdict;
+  /** The answer of a rejected packet: `icmp-port-unreachable`, `tcp-reset`, ... */
+  readonly rejectWith?: string;
+  /** The rule that dropped or rejected it; absent for a policy, or when accepted. */
+  readonly by?: ResolvedRule;
+  /** The new destination, where a dnat or redirect rule (not an entry) set one. */
+  readonly destination?: { readonly address: Address; readonly port: number };
+  /** The source translation, where a rule asked for one. */
+  readonly source?: SourceTranslation;
+  /** The packet's tuple when the walk ended: after translations by an entry and after `destination`, before `source`. */
+  readonly tuple: Tuple;
+  /** The packet mark when the walk ended. */
+  readonly mark: number;
+  /** Where the packet was bound when it ended: delivered to the node, forwarded, or (undefined) stopped before routing. */
+  readonly way: "local" | "forward" | undefined;
+  readonly oif: string | undefined;
+  /** The connection is not to be tracked. */
+  readonly notrack: boolean;
+  /** In the order they happened. */
+  readonly changes: readonly StateChange[];
+  readonly work: Work;
+}
+
+/** One outcome of `outcomes()`. Changes and work counters are of one of the ways that lead to it. */
+export interface WeightedOutcome {
+  readonly outcome: Outcome;
+  readonly probability: Fraction;
+}
+
+/** Every possible outcome, each once, with its exact probability; they sum to 1. */
+export interface Distribution {
+  readonly outcomes: readonly WeightedOutcome[];
+  /** Conditions on state that were taken as given (fresh, or by the context), as text. */
+  readonly given: readonly string[];
+}
+
+/** The decision as steps. */
+export type Step =
+  | { readonly kind: "hook"; readonly hook: Hook }
+  | { readonly kind: "chain"; readonly table: string; readonly chain: string }
+  /** A rule whose matches all held; `effect` says in iptables' words what it did. */
+  | { readonly kind: "rule"; readonly rule: ResolvedRule; readonly effect: string }
+  /** The end of a base chain was reached (or RETURN in it). */
+  | { readonly kind: "policy"; readonly table: string; readonly chain: string; readonly policy: "accept" | "drop" }
+  | { readonly kind: "lookup"; readonly table: string; readonly key: string; readonly found: string | undefined }
+  | {
+      readonly kind: "pick";
+      readonly service: string;
+      readonly index: number;
+      readonly of: number;
+      readonly endpoint: string;
+    }
+  | { readonly kind: "translate"; readonly what: "destination" | "source"; readonly from: string; readonly to: string }
+  | { readonly kind: "route"; readonly destination: Address; readonly local: boolean; readonly oif: string };
+
+export interface Trace {
+  readonly steps: readonly Step[];
+  readonly outcome: Outcome;
+}
+
+/** One whole walk; the connection is given; changes nothing. */
+export interface Engine {
+  readonly name: string;
+  /** One packet, readable. */
+  classify(packet: Packet, context: Context): Outcome;
+  /** The fast way: no allocation. Packet i of the batch gives outcome i. */
+  classifyBatch(batch: PacketBatch, context: Context, out: OutcomeBatch): void;
+  /** The same decision as steps. */
+  trace(packet: Packet, context: Context): Trace;
+  /** Every possible outcome with its exact probability. */
+  outcomes(packet: Packet, context: Context): Distribution;
+}
