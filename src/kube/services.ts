@@ -1,4 +1,4 @@
-import { type Address, type Family, familyOf, formatEndpoint, parseAddress } from "../packet/address.js";
+import { type Address, type Family, familyOf, parseAddress } from "../packet/address.js";
 import { type MaskedAddress, parsePrefix } from "../packet/prefix.js";
 import { parseProtocol } from "../packet/protocol.js";
 import { error, ProblemError } from "../ruleset/problem.js";
@@ -17,7 +17,7 @@ import {
 export interface Endpoint {
   readonly address: Address;
   readonly port: number;
-  /** `ip:port` or `[ip]:port`: what chains are hashed by and endpoints ordered by. */
+  /** `ip:port` or `[ip]:port`, the address as the slice spells it: what chains are hashed by and endpoints ordered by. */
   readonly text: string;
   /** It runs on this node. */
   readonly local: boolean;
@@ -81,6 +81,7 @@ export const CURRENT_SERVICE_OPTIONS: ServiceOptions = {
 };
 
 const DEFAULT_AFFINITY_SECONDS = 10800;
+const NO_ZONES: readonly string[] = [];
 
 /**
  * The service ports of a family, in the order of the objects (kube-proxy itself walks a Go map: random order).
@@ -221,12 +222,12 @@ function readEndpoints(
         all.push({
           address,
           port: port.port,
-          text: formatEndpoint(address, port.port),
+          text: text.includes(":") ? `[${text}]:${port.port}` : `${text}:${port.port}`,
           local: endpoint.nodeName !== undefined && endpoint.nodeName === nodeName,
           ready: endpoint.conditions?.ready ?? true,
           serving: endpoint.conditions?.serving ?? true,
           terminating: endpoint.conditions?.terminating ?? false,
-          zones: (endpoint.hints?.forZones ?? []).map((zone) => zone.name),
+          zones: endpoint.hints?.forZones?.map((zone) => zone.name) ?? NO_ZONES,
         });
       }
     }
