@@ -1,0 +1,97 @@
+import type { TopLevelSpec } from "vega-lite";
+import { describeRun } from "../environment.js";
+import { findCases, type Measurement } from "../measurement.js";
+import { medianInterval } from "../rounds.js";
+
+/** What stands in the legend, in the order of the colours. `shape` tells the lines apart in a grey print. */
+const lines = [
+  { engine: "linear", packet: "first", label: "first packet: linear (column scan)" },
+  { engine: "string-map", packet: "first", label: "first packet: Map keyed by string" },
+  { engine: "indexed", packet: "first", label: "first packet: indexed" },
+  { engine: "linear", packet: "established-chains", label: "established: entry, linear filter chains" },
+  { engine: "indexed", packet: "established-chains", label: "established: entry, indexed filter chains" },
+  { engine: "indexed", packet: "established-fast-path", label: "established: fast path" },
+] as const;
+
+interface PlotPoint {
+  readonly line: string;
+  readonly services: number;
+  readonly ns: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The specification of the plot: ns per packet against services, both axes logarithmic, bars for the 95 % intervals of the medians. */
+export function plotLookup(record: Measurement): TopLevelSpec {
+  const values = lines.flatMap(({ engine, packet, label }) => plotPoints(record, engine, packet, label));
+  const labels = lines.map(({ label }) => label).filter((label) => values.some((point) => point.line === label));
+  const run = new Map(describeRun(record));
+  const of = (...names: string[]) => names.map((name) => `${name} ${run.get(name)}`).join(", ");
+  const services = {
+    field: "services",
+    type: "quantitative" as const,
+    title: "services in the rule set",
+    scale: { type: "log" as const, nice: false },
+    axis: { values: [...new Set(values.map((point) => point.services))], format: ",d", grid: false },
+  };
+  const legend = { title: null, orient: "bottom" as const, columns: 2, labelLimit: 400, symbolSize: 80 };
+  const line = { field: "line", type: "nominal" as const, scale: { domain: labels } };
+  return {
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    background: "white",
+    padding: 16,
+    width: 640,
+    height: 400,
+    title: {
+      text: "Cost of a packet to a Service",
+      subtitle: [
+        `${record.study} study, ${of("seed")}, ${record.rounds} ${record.rounds === 1 ? "round" : "rounds"} of processes; ${of("chainwalk", "node", "flags")}`,
+        `${run.get("cpu")}; ${run.get("kernel")}; medians with 95 % intervals, uniform destinations`,
+      ],
+      anchor: "start",
+      subtitlePadding: 4,
+      offset: 12,
+    },
+    data: { values: values as unknown as Record<string, unknown>[] },
+    encoding: { x: services, color: { ...line, legend } },
+    layer: [
+      {
+        mark: { type: "line", strokeWidth: 1.5 },
+        encoding: {
+          y: {
+            field: "ns",
+            type: "quantitative",
+            title: "ns per packet",
+            scale: { type: "log" },
+            axis: { format: "~s" },
+          },
+          strokeDash: { ...line, legend },
+        },
+      },
+      {
+        mark: { type: "point", filled: true, size: 45, opacity: 1 },
+        encoding: { y: { field: "ns", type: "quantitative" }, shape: { ...line, legend } },
+      },
+      {
+        mark: { type: "rule", strokeWidth: 1.5 },
+        encoding: { y: { field: "low", type: "quantitative" }, y2: { field: "high" } },
+      },
+    ],
+  };
+}
+
+function plotPoints(
+  record: Measurement,
+  engine: string,
+  packet: (typeof lines)[number]["packet"],
+  line: string,
+): PlotPoint[] {
+  const found = findCases(record, { engine, packet, harness: "tinybench", destination: "uniform", ruleSets: 1 });
+  const flows = Math.min(...found.map((one) => one.flows));
+  return found
+    .filter((one) => one.flows === flows)
+    .map((one) => {
+      const { estimate, low, high } = medianInterval(one.rounds);
+      return { line, services: one.services, ns: estimate, low, high };
+    });
+}

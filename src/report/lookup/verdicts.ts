@@ -1,0 +1,228 @@
+import { type BenchCase, type CaseFilter, findCases, type Measurement } from "../measurement.js";
+import { type Interval, logLogSlope, overlap, ratioInterval, summarizeRounds } from "../rounds.js";
+import { formatCount, formatFigure } from "../table.js";
+import {
+  C_LOOKUP_SPREAD,
+  ESTABLISHED_OVER_C,
+  HARNESS_TOLERANCE,
+  HEADLINE_FLOWS,
+  HEADLINE_SERVICES,
+  INDEXED_GROWTH,
+  INDEXED_OVER_C,
+  LINEAR_NS_PER_RULE_AIM,
+  LINEAR_OVER_C,
+  LINEAR_SLOPE,
+  USUAL_C_LOOKUP,
+} from "./targets.js";
+
+export interface Verdict {
+  readonly what: string;
+  /** `not measured`: the run did not hold what it takes; `too noisy`: it did, but the machine was too busy to tell. */
+  readonly outcome: "pass" | "miss" | "too noisy" | "not measured";
+  readonly detail: string;
+}
+
+/** Every target of the lookup study, judged on one record. */
+export function judgeLookup(record: Measurement): Verdict[] {
+  const noise = findNoise(record);
+  const judge = (what: string, timed: () => Judgement | string): Verdict => {
+    const judged = timed();
+    if (typeof judged === "string") return { what, outcome: "not measured", detail: judged };
+    if (noise !== undefined) return { what, outcome: "too noisy", detail: `${judged.detail}; ${noise}` };
+    return { what, outcome: judged.passed ? "pass" : "miss", detail: judged.detail };
+  };
+  return [
+    judge("indexed lookup and pick against C", () => indexedOverC(record)),
+    judge("column-scanned linear per rule against C", () => linearOverC(record)),
+    judge("established packet on the fast path against C", () => establishedOverC(record)),
+    judge("indexed grows with the rule set", () => indexedGrowth(record)),
+    judge("linear grows with the rule set", () => linearSlope(record)),
+    exactly("linear's rules visited are proportional", () => proportionalVisits(record)),
+    exactly("C did the same work (checksums)", () => sameChecksums(record)),
+  ];
+}
+
+/** Why no time of this run can be trusted; undefined: nothing speaks against it, or there is no C lookup to tell by. */
+export function findNoise(record: Measurement): string | undefined {
+  const c = only(record, { engine: "C", packet: "first", destination: "uniform", services: HEADLINE_SERVICES });
+  if (c === undefined) return undefined;
+  const { median, roundMedians } = summarizeRounds(c.rounds);
+  const { ns, tolerance } = USUAL_C_LOOKUP;
+  if (median > ns * tolerance || median < ns / tolerance) {
+    return `the C lookup took ${formatFigure(median)} ns, its usual figure is ${ns} within a factor of ${tolerance}`;
+  }
+  const spread = Math.max(...roundMedians) / Math.min(...roundMedians);
+  if (spread > C_LOOKUP_SPREAD)
+    return `the C lookup itself differed by a factor of ${spread.toFixed(1)} between processes`;
+  return undefined;
+}
+
+export interface HarnessAgreement {
+  readonly agree: boolean;
+  /** linear / indexed by each harness. */
+  readonly tinybench: Interval;
+  readonly benchmarkJs: Interval;
+}
+
+/** Whether Benchmark.js finds the same ratio as tinybench; undefined where it did not run. */
+export function compareHarnesses(record: Measurement): HarnessAgreement | undefined {
+  const [tinybench, benchmarkJs] = (["tinybench", "benchmark.js"] as const).map((harness) => {
+    const headline = {
+      harness,
+      packet: "first",
+      destination: "uniform",
+      services: HEADLINE_SERVICES,
+      ruleSets: 1,
+    } as const;
+    const linear = only(record, { ...headline, engine: "linear" });
+    const indexed = only(record, { ...headline, engine: "indexed" });
+    return linear && indexed ? ratioInterval(linear.rounds, indexed.rounds) : undefined;
+  });
+  if (tinybench === undefined || benchmarkJs === undefined) return undefined;
+  const apart = Math.abs(Math.log(tinybench.estimate / benchmarkJs.estimate));
+  return { agree: overlap(tinybench, benchmarkJs) || apart < Math.log(1 + HARNESS_TOLERANCE), tinybench, benchmarkJs };
+}
+
+/** The C program's case and ours that do the same work, at the sizes where targets are read. */
+export function pairWithC(
+  record: Measurement,
+  which: "lookup" | "walk" | "established" | "first-datapath",
+): { ours: BenchCase; c: BenchCase } | undefined {
+  const filters: Record<typeof which, { engine: string; where: CaseFilter }> = {
+    lookup: {
+      engine: "indexed",
+      where: { packet: "first", destination: "uniform", services: HEADLINE_SERVICES, ruleSets: 1 },
+    },
+    walk: {
+      engine: "linear",
+      where: { packet: "first", destination: "last", services: HEADLINE_SERVICES, ruleSets: 1 },
+    },
+    established: { engine: "indexed", where: { packet: "established-fast-path", flows: HEADLINE_FLOWS } },
+    "first-datapath": { engine: "indexed", where: { packet: "first-datapath", flows: HEADLINE_FLOWS } },
+  };
+  const { engine, where } = filters[which];
+  const ours = only(record, { ...where, engine, harness: "tinybench" });
+  const c = only(record, { ...where, engine: "C" });
+  return ours && c ? { ours, c } : undefined;
+}
+
+interface Judgement {
+  readonly passed: boolean;
+  readonly detail: string;
+}
+
+function only(record: Measurement, filter: CaseFilter): BenchCase | undefined {
+  return findCases(record, filter)[0];
+}
+
+const NO_C = "no C program to compare with in this run";
+
+function indexedOverC(record: Measurement): Judgement | string {
+  const pair = pairWithC(record, "lookup");
+  if (pair === undefined) return NO_C;
+  const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
+  return {
+    passed: ratio.estimate <= INDEXED_OVER_C.most,
+    detail: `${formatRatio(ratio)} x C at ${formatCount(HEADLINE_SERVICES)} services, at most ${INDEXED_OVER_C.most}, aim ${INDEXED_OVER_C.aim}`,
+  };
+}
+
+function linearOverC(record: Measurement): Judgement | string {
+  const pair = pairWithC(record, "walk");
+  if (pair === undefined || pair.ours.work === null) return NO_C;
+  const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
+  const perRule = summarizeRounds(pair.ours.rounds).median / pair.ours.work.rulesVisited;
+  return {
+    passed: ratio.estimate <= LINEAR_OVER_C.most,
+    detail: `${formatRatio(ratio)} x C, at most ${LINEAR_OVER_C.most}; ${formatFigure(perRule)} ns per rule visited, aim ${LINEAR_NS_PER_RULE_AIM}`,
+  };
+}
+
+function establishedOverC(record: Measurement): Judgement | string {
+  const pair = pairWithC(record, "established");
+  if (pair === undefined) return NO_C;
+  const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
+  return {
+    passed: ratio.estimate <= ESTABLISHED_OVER_C.most,
+    detail: `${formatRatio(ratio)} x C at ${formatCount(HEADLINE_FLOWS)} flows, at most ${ESTABLISHED_OVER_C.most}`,
+  };
+}
+
+function indexedGrowth(record: Measurement): Judgement | string {
+  const [small, large] = [INDEXED_GROWTH.from, INDEXED_GROWTH.to].map((services) => ours(record, "indexed", services));
+  if (small === undefined || large === undefined) return "it takes the sizes of a full run";
+  const ratio = ratioInterval(large.rounds, small.rounds);
+  return {
+    passed: ratio.estimate <= INDEXED_GROWTH.most,
+    detail: `${formatRatio(ratio)} x from ${formatCount(INDEXED_GROWTH.from)} to ${formatCount(INDEXED_GROWTH.to)} services, at most ${INDEXED_GROWTH.most}`,
+  };
+}
+
+function linearSlope(record: Measurement): Judgement | string {
+  const points = linearBySize(record, "last");
+  if (points.length < 3) return "it takes the sizes of a full run";
+  const slope = logLogSlope(points.map((one) => [one.services, summarizeRounds(one.rounds).median]));
+  const visits = logLogSlope(points.map((one) => [one.services, one.work!.rulesVisited]));
+  return {
+    passed: slope >= LINEAR_SLOPE.least && slope <= LINEAR_SLOPE.most,
+    detail: `log-log slope ${slope.toFixed(3)} (rules visited ${visits.toFixed(3)}), from ${LINEAR_SLOPE.least} to ${LINEAR_SLOPE.most}`,
+  };
+}
+
+/** A walk to the last of N services tries N - 1 rules more than one to the first, and nothing else differs. */
+function proportionalVisits(record: Measurement): Judgement | string {
+  const differences = linearBySize(record, "last").flatMap((last) => {
+    const first = ours(record, "linear", last.services, "first");
+    return first?.work ? [{ services: last.services, more: last.work!.rulesVisited - first.work.rulesVisited }] : [];
+  });
+  if (differences.length === 0) return "linear was not measured";
+  const wrong = differences.filter(({ services, more }) => more !== services - 1);
+  const detail =
+    wrong.length === 0
+      ? `last - first = services - 1, exactly, at ${differences.map(({ services }) => formatCount(services)).join(", ")}`
+      : wrong.map(({ services, more }) => `last - first = ${formatCount(more)} at ${formatCount(services)}`).join(", ");
+  return { passed: wrong.length === 0, detail };
+}
+
+function sameChecksums(record: Measurement): Judgement | string {
+  const pairs = (["lookup", "walk", "established", "first-datapath"] as const).flatMap((which) => {
+    const pair = pairWithC(record, which);
+    return pair ? [{ which, same: pair.ours.checksum !== null && pair.ours.checksum === pair.c.checksum }] : [];
+  });
+  if (pairs.length === 0) return NO_C;
+  const different = pairs.filter(({ same }) => !same).map(({ which }) => which);
+  return {
+    passed: different.length === 0,
+    detail:
+      different.length === 0
+        ? `equal for ${pairs.map(({ which }) => which).join(", ")}`
+        : `different for ${different.join(", ")}`,
+  };
+}
+
+/** Judges what no noise can touch. */
+function exactly(what: string, judge: () => Judgement | string): Verdict {
+  const judged = judge();
+  if (typeof judged === "string") return { what, outcome: "not measured", detail: judged };
+  return { what, outcome: judged.passed ? "pass" : "miss", detail: judged.detail };
+}
+
+function ours(
+  record: Measurement,
+  engine: string,
+  services: number,
+  destination: BenchCase["destination"] = "uniform",
+): BenchCase | undefined {
+  return only(record, { engine, harness: "tinybench", packet: "first", destination, services, ruleSets: 1 });
+}
+
+function linearBySize(record: Measurement, destination: BenchCase["destination"]): BenchCase[] {
+  return findCases(record, { engine: "linear", harness: "tinybench", packet: "first", destination, ruleSets: 1 })
+    .filter((one) => one.work !== null)
+    .sort((a, b) => a.services - b.services);
+}
+
+/** `1.31 [1.24, 1.40]`. */
+export function formatRatio({ estimate, low, high }: Interval): string {
+  return `${formatFigure(estimate)} [${formatFigure(low)}, ${formatFigure(high)}]`;
+}

@@ -1,0 +1,115 @@
+/**
+ * Statistics of samples that were taken in rounds of processes. Samples of one process are alike (same memory layout, same
+ * compiled code), so a process counts once: Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (ISMM 2013).
+ */
+import seedrandom from "seedrandom";
+import { median, medianAbsoluteDeviation, quantileSorted } from "simple-statistics";
+import type { BenchRound } from "./measurement.js";
+
+/** All in the unit of the samples. */
+export interface RoundSummary {
+  /** Median of the medians of the processes. */
+  readonly median: number;
+  /** Median absolute deviation of all samples. */
+  readonly mad: number;
+  /** Quartiles of all samples. */
+  readonly quartiles: readonly [number, number];
+  /** 99th percentile of the samples, which are means of batches: no tail of single packets. */
+  readonly p99OfBatchMeans: number;
+  readonly samples: number;
+  readonly roundMedians: readonly number[];
+}
+
+export interface Interval {
+  readonly estimate: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Resamplings of a bootstrap. */
+export const REPLICATES = 1000;
+/** The resampling takes this many quantiles of a process for its samples: more would only cost time. */
+export const RESAMPLED = 64;
+
+export function summarizeRounds(rounds: readonly BenchRound[]): RoundSummary {
+  const all = rounds.flatMap((round) => round.samples).sort((a, b) => a - b);
+  const roundMedians = rounds.map((round) => median(round.samples));
+  return {
+    median: median(roundMedians),
+    mad: medianAbsoluteDeviation(all),
+    quartiles: [quantileSorted(all, 0.25), quantileSorted(all, 0.75)],
+    p99OfBatchMeans: quantileSorted(all, 0.99),
+    samples: all.length,
+    roundMedians,
+  };
+}
+
+/** 95 % bootstrap interval of the median (processes are drawn, then samples in each). */
+export function medianInterval(rounds: readonly BenchRound[], seed = 1): Interval {
+  const processes = thin(rounds);
+  return resample(summarizeRounds(rounds).median, seed, (random) => {
+    return median(processes.map(() => drawMedian(processes[pick(random, processes.length)]!, random)));
+  });
+}
+
+/**
+ * 95 % bootstrap interval of the ratio of two medians. Where both were measured in the same number of rounds, rounds are
+ * drawn as pairs: what slowed the machine for a while slowed both.
+ */
+export function ratioInterval(over: readonly BenchRound[], under: readonly BenchRound[], seed = 1): Interval {
+  const top = thin(over);
+  const bottom = thin(under);
+  const paired = top.length === bottom.length;
+  return resample(summarizeRounds(over).median / summarizeRounds(under).median, seed, (random) => {
+    const chosen = top.map(() => pick(random, top.length));
+    const opposite = paired ? chosen : bottom.map(() => pick(random, bottom.length));
+    const upper = median(chosen.map((i) => drawMedian(top[i]!, random)));
+    return upper / median(opposite.map((i) => drawMedian(bottom[i]!, random)));
+  });
+}
+
+/** Least-squares slope of log y on log x: the exponent of growth. At least two different x, all values positive. */
+export function logLogSlope(points: readonly (readonly [x: number, y: number])[]): number {
+  const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
+  const meanX = logs.reduce((sum, [x]) => sum + x, 0) / logs.length;
+  const meanY = logs.reduce((sum, [, y]) => sum + y, 0) / logs.length;
+  const covariance = logs.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
+  const variance = logs.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+  if (variance === 0) throw new RangeError("a slope needs at least two different x");
+  return covariance / variance;
+}
+
+/** Whether two intervals have a point in common. */
+export function overlap(a: Interval, b: Interval): boolean {
+  return a.low <= b.high && b.low <= a.high;
+}
+
+function thin(rounds: readonly BenchRound[]): Float64Array[] {
+  return rounds.map(({ samples }) => {
+    const sorted = Float64Array.from(samples).sort();
+    if (sorted.length <= RESAMPLED) return sorted;
+    return Float64Array.from(
+      { length: RESAMPLED },
+      (_, i) => sorted[Math.floor(((i + 0.5) * sorted.length) / RESAMPLED)]!,
+    );
+  });
+}
+
+function pick(random: () => number, length: number): number {
+  return Math.floor(random() * length);
+}
+
+function drawMedian(samples: Float64Array, random: () => number): number {
+  const drawn = new Float64Array(samples.length);
+  for (let i = 0; i < drawn.length; i++) drawn[i] = samples[pick(random, samples.length)]!;
+  drawn.sort();
+  const middle = drawn.length >> 1;
+  return drawn.length % 2 === 1 ? drawn[middle]! : (drawn[middle - 1]! + drawn[middle]!) / 2;
+}
+
+function resample(estimate: number, seed: number, statistic: (random: () => number) => number): Interval {
+  const random = seedrandom.alea(String(seed));
+  const values = Float64Array.from({ length: REPLICATES }, () => statistic(random)).sort();
+  const at = (p: number) => values[Math.min(REPLICATES - 1, Math.max(0, Math.round(p * (REPLICATES - 1))))]!;
+  return { estimate, low: Math.min(at(0.025), estimate), high: Math.max(at(0.975), estimate) };
+}
