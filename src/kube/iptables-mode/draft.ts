@@ -37,14 +37,10 @@ export class Draft {
     return rules;
   }
 
-  /** Whether a chain was mentioned. */
-  has(table: TableName, name: string): boolean {
-    return this.chains[table].has(name);
-  }
-
-  /** The rule set in the order of iptables-legacy-save: built-in chains by hook, then the others by name. */
+  /** The rule set in the order of iptables-legacy-save: built-in chains by hook, then the others by name. A table nothing was written to is left out. */
   finish(family: TableFamily): RuleSet {
-    return { tables: TABLES.map((name) => this.table(name, family)) };
+    const written = TABLES.filter((name) => this.chains[name].size > 0);
+    return { tables: written.map((name) => this.table(name, family)) };
   }
 
   private table(table: TableName, family: TableFamily): Table {
