@@ -34,5 +34,7 @@ export function drawWith(key: number, packet: number): number {
 
 /** Draws by name, from a seed: no state, so any engine may ask for any draw in any order. `namedDraw(s)(p, r, v)` is `drawWith(drawKey(s, r, v), p)`. */
 export function namedDraw(seed: number): Draw {
-  return (packet, rule, visit) => drawWith(drawKey(seed, rule, visit), packet);
+  return Object.assign((packet: number, rule: number, visit: number) => drawWith(drawKey(seed, rule, visit), packet), {
+    seed,
+  });
 }

@@ -17,8 +17,10 @@ export const OutcomeFlag = {
   /** Delivered to the node (else forwarded, where accepted). */
   local: 8,
   notrack: 16,
-  /** The whole outcome is in `details`: it changes state, or translates the source by a range. */
+  /** The whole outcome is in `details`: it changes state, or translates the source to a range. */
   detailed: 32,
+  /** masquerade with --random-fully. */
+  fullyRandom: 64,
 } as const;
 
 /** Outcomes as struct of typed arrays, parallel to a PacketBatch of the same family. */
@@ -54,12 +56,16 @@ export class OutcomeBatch {
 
   /** Writes an outcome given as an object, and counts its work. */
   set(i: number, outcome: Outcome): void {
-    const detailed = outcome.changes.length > 0 || outcome.source?.kind === "snat";
+    const { source } = outcome;
+    const ranged =
+      source !== undefined && (source.kind === "snat" || source.to.ports !== undefined || source.to.random === true);
+    const detailed = outcome.changes.length > 0 || ranged;
     this.verdict[i] = verdictNames.indexOf(outcome.verdict);
     this.flags[i] =
       (outcome.destination ? OutcomeFlag.dnat : 0) |
-      (outcome.source?.kind === "masquerade" ? OutcomeFlag.masquerade : 0) |
-      (outcome.source?.kind === "snat" ? OutcomeFlag.snat : 0) |
+      (source?.kind === "masquerade" ? OutcomeFlag.masquerade : 0) |
+      (source?.kind === "snat" ? OutcomeFlag.snat : 0) |
+      (source?.to.fullyRandom === true && source.kind === "masquerade" ? OutcomeFlag.fullyRandom : 0) |
       (outcome.way === "local" ? OutcomeFlag.local : 0) |
       (outcome.notrack ? OutcomeFlag.notrack : 0) |
       (detailed ? OutcomeFlag.detailed : 0);

@@ -15,7 +15,11 @@ import type { RuleState, StateChange } from "./state.js";
  * A u32 for a random match. A draw has a name, not a place in a stream: the packet, the rule (id of the resolved rule), and how
  * often the walk of this packet had entered the rule's chain before. Equal names give equal numbers.
  */
-export type Draw = (packet: number, rule: number, visit: number) => number;
+export interface Draw {
+  (packet: number, rule: number, visit: number): number;
+  /** Present in a draw made by `namedDraw(seed)`: lets a hot loop hoist the part of the name that stays the same. */
+  readonly seed?: number;
+}
 
 /** All that a walk knows besides the packet. Immutable while it runs. */
 export interface Context {
@@ -103,8 +107,8 @@ export interface Distribution {
 export type Step =
   | { readonly kind: "hook"; readonly hook: Hook }
   | { readonly kind: "chain"; readonly table: string; readonly chain: string }
-  /** A rule whose matches all held; `effect` says in iptables' words what it did. */
-  | { readonly kind: "rule"; readonly rule: ResolvedRule; readonly effect: string }
+  /** A rule whose matches all held. */
+  | { readonly kind: "rule"; readonly rule: ResolvedRule }
   /** The end of a base chain was reached (or RETURN in it). */
   | { readonly kind: "policy"; readonly table: string; readonly chain: string; readonly policy: "accept" | "drop" }
   | { readonly kind: "lookup"; readonly table: string; readonly key: string; readonly found: string | undefined }
@@ -121,6 +125,8 @@ export type Step =
 export interface Trace {
   readonly steps: readonly Step[];
   readonly outcome: Outcome;
+  /** As in Distribution. */
+  readonly given: readonly string[];
 }
 
 /** One whole walk; the connection is given; changes nothing. */

@@ -1,9 +1,14 @@
 import { addressAt, addressWords, type Family } from "./address.js";
-import { type Connection, CtState, NEW_CONNECTION, translatedTuple } from "./connection.js";
-import type { Packet } from "./packet.js";
+import { type Connection, CtState, type CtStateName, NEW_CONNECTION, translatedTuple } from "./connection.js";
+import { type Packet, tupleOf } from "./packet.js";
+import { replyTuple, type Tuple } from "./tuple.js";
 
 export const ENTRANCE_PREROUTING = 0;
 export const ENTRANCE_OUTPUT = 1;
+
+const stateNames: ReadonlyMap<number, CtStateName> = new Map(
+  (["invalid", "new", "related", "established", "untracked"] as const).map((name) => [CtState[name], name]),
+);
 
 /**
  * Many packets of one family as struct of typed arrays: column i holds a field of packet i.
@@ -101,6 +106,29 @@ export class PacketBatch {
     this.toDport[i] = to.dport;
     this.id[i] = id;
     if (i >= this.count) this.count = i + 1;
+  }
+
+  /** The tuple packet i leaves with, by its entry. */
+  translated(i: number): Tuple {
+    return {
+      src: addressAt(this.toSrc, i * this.words, this.family),
+      dst: addressAt(this.toDst, i * this.words, this.family),
+      protocol: this.protocol[i]!,
+      sport: this.toSport[i]!,
+      dport: this.toDport[i]!,
+    };
+  }
+
+  /** The connection columns of packet i as an object. Throws RangeError where `state` is not one bit of CtState. */
+  connection(i: number): Connection {
+    const state = stateNames.get(this.state[i]!);
+    if (state === undefined) throw new RangeError(`packet ${i} has connection state ${this.state[i]}, not one bit of CtState`);
+    const direction = this.reply[i] === 1 ? "reply" : "original";
+    const seen: Connection = { state, direction, status: this.status[i]!, mark: this.ctmark[i]! };
+    const other = replyTuple(this.translated(i));
+    if (state === "new" || state === "invalid" || state === "untracked" || other === undefined) return seen;
+    const own = tupleOf(this.get(i));
+    return direction === "original" ? { ...seen, original: own, reply: other } : { ...seen, original: other, reply: own };
   }
 
   /** Packet i as an object. */

@@ -26,7 +26,10 @@ export interface Connection {
   readonly status: number;
   /** The connection mark (ctmark). */
   readonly mark: number;
-  /** Absent for a packet without an entry: invalid, untracked, or new and not yet translated. */
+  /**
+   * Absent for a packet without an entry: invalid, untracked, or the first of its connection. A later packet of a connection that has seen
+   * no reply is `new` too (ctinfo IP_CT_NEW), but has its entry: both tuples, status `confirmed`; the nat chains are not asked again.
+   */
   readonly original?: Tuple;
   readonly reply?: Tuple;
 }
@@ -36,12 +39,26 @@ export const NEW_CONNECTION: Connection = { state: "new", direction: "original",
 export const INVALID_CONNECTION: Connection = { state: "invalid", direction: "original", status: 0, mark: 0 };
 export const UNTRACKED_CONNECTION: Connection = { state: "untracked", direction: "original", status: 0, mark: 0 };
 
+/** Whether the packet has an entry in the table, so that its translation is settled. */
+export function hasEntry(connection: Connection): boolean {
+  return (connection.status & CtStatus.confirmed) !== 0;
+}
+
 /**
- * The tuple a packet of an established connection leaves with (nf_nat_packet, net/netfilter/nf_nat_core.c): the inverse of
- * the tuple of the other direction. The destination changes at prerouting or output, the source at postrouting or input.
+ * The tuple a packet with an entry leaves with (nf_nat_packet, net/netfilter/nf_nat_core.c): the inverse of the tuple of the other
+ * direction. The destination changes at prerouting or output, the source at postrouting or input. An ICMP error (related) only gets the
+ * addresses that the connection's translation changes.
  */
 export function translatedTuple(tuple: Tuple, connection: Connection): Tuple {
   const other = connection.direction === "original" ? connection.reply : connection.original;
-  if (other === undefined || connection.state === "new") return tuple;
-  return replyTuple(other) ?? tuple;
+  const target = other && replyTuple(other);
+  if (target === undefined) return tuple;
+  if (connection.state !== "related") return target;
+  const isReply = connection.direction === "reply";
+  const changes = (bit: number, inverse: number): boolean => (connection.status & (isReply ? inverse : bit)) !== 0;
+  return {
+    ...tuple,
+    src: changes(CtStatus.snat, CtStatus.dnat) ? target.src : tuple.src,
+    dst: changes(CtStatus.dnat, CtStatus.snat) ? target.dst : tuple.dst,
+  };
 }

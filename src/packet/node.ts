@@ -28,6 +28,8 @@ export class Node {
   /** All addresses besides loopback; the first of a family is its primary address. */
   readonly addresses: readonly Address[];
   readonly routes: readonly RouteEntry[];
+  /** Where a packet leaves by when no route says otherwise. */
+  readonly defaultInterface = DEFAULT_INTERFACE;
   private readonly local: ReadonlySet<string | number>;
 
   constructor(addresses: readonly Address[] = [], routes: readonly RouteEntry[] = []) {
@@ -44,7 +46,7 @@ export class Node {
     return this.local.has(key(address));
   }
 
-  /** Where a packet to this destination goes. Everything without a line in the table leaves by eth0. */
+  /** Where a packet to this destination goes. What has no line in the table leaves by the default interface. */
   route(destination: Address): Route {
     if (this.isLocal(destination)) return { local: true, oif: "lo", source: destination };
     for (const entry of this.routes) {
@@ -52,7 +54,7 @@ export class Node {
         return { local: false, oif: entry.oif, source: entry.source ?? this.primary(destination) };
       }
     }
-    return { local: false, oif: DEFAULT_INTERFACE, source: this.primary(destination) };
+    return { local: false, oif: this.defaultInterface, source: this.primary(destination) };
   }
 
   /** inet_addr_type of an address (net/ipv4/fib_frontend.c): zero and all-ones are broadcast, 224.0.0.0/4 multicast. */

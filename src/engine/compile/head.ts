@@ -1,0 +1,94 @@
+import type { Address } from "../../packet/address.js";
+import { hostPrefix } from "../../packet/prefix.js";
+import type { Match, Rule, Statement } from "../../ruleset/types.js";
+
+/**
+ * The head of a rule: those of its tests that are plain equalities or ranges of header fields, as one conjunction. A packet
+ * that fails the head fails the rule, whatever else the rule tests; a packet that passes it is still put to the whole rule.
+ */
+export interface Head {
+  src: { readonly value: Address; readonly mask: Address } | undefined;
+  dst: { readonly value: Address; readonly mask: Address } | undefined;
+  /** 0: any. */
+  protocol: number;
+  sport: readonly [first: number, last: number] | undefined;
+  dport: readonly [first: number, last: number] | undefined;
+  /** Statements that the head says completely, by index: once the head holds they need not be tried. */
+  readonly whole: ReadonlySet<number>;
+}
+
+/** Matches without state, draws and refusals: they may be tried early, or not at all where the rule fails anyway. */
+const pure: ReadonlySet<string> = new Set<Match["kind"]>([
+  "address",
+  "address-range",
+  "interface",
+  "protocol",
+  "fragment",
+  "transport",
+  "multiport",
+  "icmp",
+  "comment",
+  "mark",
+  "conntrack",
+  "physdev",
+  "mac",
+]);
+
+export function isPure(statement: Statement): boolean {
+  return pure.has(statement.kind) || (statement.kind === "address-type" && statement.limit === undefined);
+}
+
+/** Reads the head off the tests before the first statement that is not pure: those behind it must not be tried before it. */
+export function headOf(rule: Rule): Head {
+  const whole = new Set<number>();
+  const head: Head = { src: undefined, dst: undefined, protocol: 0, sport: undefined, dport: undefined, whole };
+  for (let i = 0; i < rule.statements.length; i++) {
+    const statement = rule.statements[i]!;
+    if (!isPure(statement)) break;
+    if (statement.kind === "comment" || takeIn(head, statement)) whole.add(i);
+  }
+  return head;
+}
+
+/** Adds a test to the head where there is room for it; true when the head then says all that the test says. */
+function takeIn(head: Head, statement: Statement): boolean {
+  switch (statement.kind) {
+    case "address": {
+      const end = statement.field === "saddr" ? "src" : "dst";
+      if (statement.negate || head[end] !== undefined) return false;
+      head[end] = statement;
+      return true;
+    }
+    case "protocol":
+      return !statement.negate && takeProtocol(head, statement.protocol);
+    case "transport": {
+      if (statement.protocol === null || !takeProtocol(head, statement.protocol)) return false;
+      let complete = statement.flags === undefined;
+      for (const end of ["sport", "dport"] as const) {
+        const test = statement[end];
+        if (test === undefined) continue;
+        if (test.negate || test.ranges.length !== 1 || head[end] !== undefined) complete = false;
+        else head[end] = test.ranges[0];
+      }
+      return complete;
+    }
+    default:
+      return false;
+  }
+}
+
+function takeProtocol(head: Head, protocol: number): boolean {
+  if (protocol === 0 || (head.protocol !== 0 && head.protocol !== protocol)) return false;
+  head.protocol = protocol;
+  return true;
+}
+
+/** Whether the range is a single value. */
+export function isExact(range: readonly [number, number] | undefined): range is readonly [number, number] {
+  return range !== undefined && range[0] === range[1];
+}
+
+/** Whether the prefix is one address. */
+export function isHost(prefix: Head["dst"]): boolean {
+  return prefix !== undefined && String(prefix.mask) === String(hostPrefix(prefix.value).mask);
+}

@@ -1,0 +1,271 @@
+/** What each match answers: one function a match, shared by every engine. Named after the kernel file each follows. */
+import type { Address } from "../packet/address.js";
+import { compareAddresses } from "../packet/address.js";
+import { type Connection, CtState, CtStatus } from "../packet/connection.js";
+import { contains, insideMask, maskAddress } from "../packet/prefix.js";
+import { hasPorts, isIcmp } from "../packet/protocol.js";
+import type { Tuple } from "../packet/tuple.js";
+import type { IpSet } from "../ruleset/ipset.js";
+import { error, ProblemError } from "../ruleset/problem.js";
+import type { ResolvedRule } from "../ruleset/resolve.js";
+import type {
+  AddressTest,
+  AddressTypeTest,
+  ConntrackMatch,
+  InterfaceTest,
+  LimitMatch,
+  Match,
+  PortRange,
+  PortTest,
+} from "../ruleset/types.js";
+import { inIpSet } from "./ipset.js";
+import type { StatementId } from "./state.js";
+import type { Walk } from "./walk.js";
+
+/** Where a statement stands, for those that keep state or refuse. */
+export interface Place extends StatementId {
+  readonly at: ResolvedRule;
+}
+
+/** A match that is true with probability threshold / 2^31, then negated. */
+export interface Chance {
+  readonly threshold: number;
+  readonly negate: boolean;
+}
+
+export type Evaluate<M extends Match> = (match: M, walk: Walk, place: Place) => boolean | Chance;
+export type MatchTable = { readonly [K in Match["kind"]]: Evaluate<Extract<Match, { kind: K }>> };
+
+const inRanges = (ranges: readonly PortRange[], port: number): boolean =>
+  ranges.some(([first, last]) => port >= first && port <= last);
+const portHolds = (test: PortTest | undefined, port: number): boolean =>
+  test === undefined || inRanges(test.ranges, port) !== test.negate;
+
+/** The ipsets by name; a rule set is evaluated with the sets it was given. */
+export type IpSets = ReadonlyMap<string, IpSet>;
+
+/** The table of all matches. `ipsets`: what `-m set` looks into; a set that is not there is refused when reached. */
+export function matchTable(ipsets: IpSets = new Map()): MatchTable {
+  return {
+    // net/ipv4/netfilter/ip_tables.c, ip_packet_match
+    address: (m, walk) => insideMask(walk[m.field === "saddr" ? "src" : "dst"], m.value, m.mask) !== m.negate,
+    "address-range": (m, walk) => {
+      const address = walk[m.field === "saddr" ? "src" : "dst"];
+      const inside = compareAddresses(address, m.first) >= 0 && compareAddresses(address, m.last) <= 0;
+      return inside !== m.negate;
+    },
+    interface: (m, walk) => interfaceHolds(m, walk[m.field]),
+    protocol: (m, walk) => (walk.protocol === m.protocol) !== m.negate,
+    fragment: (m, walk) => (walk.packet.fragment === true) !== m.negate,
+    // net/netfilter/xt_tcpudp.c, xt_sctp.c: a fragment has no ports, so no test of them can hold
+    transport: (m, walk) => {
+      if (walk.packet.fragment === true) return false;
+      if (m.protocol === null ? !hasPorts(walk.protocol) : walk.protocol !== m.protocol) return false;
+      if (!portHolds(m.sport, walk.sport) || !portHolds(m.dport, walk.dport)) return false;
+      return m.flags === undefined || ((walk.packet.tcpFlags & m.flags.mask) === m.flags.value) !== m.flags.negate;
+    },
+    // net/netfilter/xt_multiport.c
+    multiport: (m, walk) => {
+      if (walk.packet.fragment === true || !hasPorts(walk.protocol)) return false;
+      const hit =
+        (m.side !== "destination" && inRanges(m.ranges, walk.sport)) ||
+        (m.side !== "source" && inRanges(m.ranges, walk.dport));
+      return hit !== m.negate;
+    },
+    // icmp_type_code_match of ip_tables.c and ip6_tables.c: 255 is any type in IPv4 only
+    icmp: (m, walk) => {
+      if (walk.packet.fragment === true || walk.protocol !== m.protocol || !isIcmp(walk.protocol)) return false;
+      const type = walk.dport >>> 8;
+      const code = walk.dport & 255;
+      const hit = (m.protocol === 1 && m.type === 255) || (type === m.type && code >= m.codes[0] && code <= m.codes[1]);
+      return hit !== m.negate;
+    },
+    comment: () => true,
+    // net/netfilter/xt_statistic.c
+    random: (m) => ({ threshold: m.threshold, negate: m.negate }),
+    nth: (m, walk, place) => {
+      const last = m.every - 1;
+      const before = walk.view.nth(place) ?? last - m.packet;
+      if (walk.view.nth(place) === undefined)
+        walk.given.add(`statistic nth of rule ${describe(place)} has seen no packet`);
+      const count = before === last ? 0 : before + 1;
+      walk.view.change({ kind: "nth", rule: place.rule, statement: place.statement, count });
+      return (count === 0) !== m.negate;
+    },
+    // net/netfilter/xt_mark.c, xt_connmark.c (a packet without an entry has no connmark: false, negated or not)
+    mark: (m, walk) => {
+      if (m.field === "ctmark" && !hasEntry(walk.connection)) return false;
+      const mark = m.field === "mark" ? walk.mark : walk.ctmark;
+      return ((mark & m.mask) >>> 0 === m.value) !== m.negate;
+    },
+    conntrack: (m, walk) => {
+      walk.given.add(`connection ${walk.connection?.state ?? "not yet tracked"}`);
+      return conntrackHolds(m, walk.seenConnection());
+    },
+    // net/netfilter/xt_addrtype.c
+    "address-type": (m, walk, place) => {
+      if (m.limit !== undefined)
+        refuse(place, "addrtype with --limit-iface needs the addresses of each interface, which are not modelled");
+      const { node } = walk.context;
+      if (node.addresses.length === 0) walk.given.add("the node has no address besides loopback");
+      const holds = (test: AddressTypeTest | undefined, address: Address): boolean =>
+        test === undefined || test.types.includes(node.addressType(address)) !== test.negate;
+      return holds(m.source, walk.src) && holds(m.destination, walk.dst);
+    },
+    // net/netfilter/xt_recent.c, recent_mt
+    recent: (m, walk) => {
+      const address = maskAddress(m.side === "source" ? walk.src : walk.dst, m.mask);
+      const { now } = walk.context;
+      const change = (operation: "add" | "touch" | "remove" | "reap", at: number): void =>
+        walk.view.change({ kind: "recent", list: m.name, operation, address, at });
+      const stamps = walk.view.recent(m.name)?.stamps(address);
+      if (stamps === undefined) {
+        if (m.action !== "set") {
+          walk.given.add(`the source is not on the recent list ${m.name}`);
+          return m.negate;
+        }
+        change("add", now);
+        return !m.negate;
+      }
+      if (m.action === "set") {
+        change("touch", now);
+        return !m.negate;
+      }
+      if (m.action === "remove") {
+        change("remove", now);
+        return !m.negate;
+      }
+      const since = m.seconds === undefined ? -Infinity : now - m.seconds * 1000;
+      const hits = stamps.filter((stamp) => stamp >= since).length;
+      const hit = hits >= Math.max(1, m.hitcount ?? 1);
+      if (m.reap === true) change("reap", since);
+      if (m.action === "update" && hit !== m.negate) change("touch", now);
+      return hit !== m.negate;
+    },
+    // net/netfilter/xt_physdev.c
+    physdev: (m, walk) => {
+      const { physIn, physOut } = walk.packet;
+      if (physIn === undefined && physOut === undefined) {
+        return [m.in, m.out, m.isIn, m.isOut, m.isBridged].every((test) => test === undefined || test.negate);
+      }
+      if (m.isBridged !== undefined && (physOut !== undefined) === m.isBridged.negate) return false;
+      if (m.isIn !== undefined && (physIn !== undefined) === m.isIn.negate) return false;
+      if (m.isOut !== undefined && (physOut !== undefined) === m.isOut.negate) return false;
+      if (m.in !== undefined && physIn !== undefined && !interfaceHolds(m.in, physIn)) return false;
+      if (m.out === undefined) return true;
+      return physOut === undefined ? !m.out.negate : interfaceHolds(m.out, physOut);
+    },
+    set: (m, walk, place) => {
+      const set = ipsets.get(m.set);
+      if (set === undefined)
+        refuse(place, `the ipset ${m.set} is not known; give it with --ipsets, as "ipset save" prints it`);
+      if (m.options !== undefined) refuse(place, `--match-set with ${m.options} is not modelled`);
+      const subject = {
+        family: walk.packet.family,
+        src: walk.src,
+        dst: walk.dst,
+        protocol: walk.protocol,
+        sport: walk.sport,
+        dport: walk.dport,
+        mark: walk.mark,
+        iif: walk.iif,
+        oif: walk.oif,
+      };
+      walk.work.mapLookups++;
+      return inIpSet(set, m.directions, subject) !== m.negate;
+    },
+    // net/netfilter/xt_limit.c
+    limit: (m, walk, place) => {
+      const { cost, cap } = limitCosts(m);
+      const bucket = walk.view.limit(place);
+      if (bucket === undefined) walk.given.add(`the limit of rule ${describe(place)} is unused`);
+      const { now } = walk.context;
+      let credit = bucket === undefined ? cap : Math.min(cap, bucket.credit + (now - bucket.at) * LIMIT_PER_MS);
+      const hit = credit >= cost;
+      if (hit) credit -= cost;
+      walk.view.change({ kind: "limit", rule: place.rule, statement: place.statement, credit, at: now });
+      return hit !== m.negate;
+    },
+    // net/netfilter/xt_mac.c: no link-layer header, no match, negated or not
+    mac: (m, walk) =>
+      walk.packet.mac !== undefined && (walk.packet.mac.toLowerCase() === m.address.toLowerCase()) !== m.negate,
+    accounting: (m, walk) => {
+      walk.view.change({ kind: "accounting", name: m.name, bytes: walk.packet.length });
+      return true;
+    },
+    lookup: (_, __, place) => refuse(place, "sets of nftables cannot be evaluated yet"),
+    "opaque-match": (m, walk, place) => {
+      const answer = walk.context.assume?.(place.at);
+      if (answer === undefined) {
+        refuse(
+          place,
+          `the match "${m.module}" is not known, so what this rule does cannot be told; --assume ${place.at.rule.span?.line ?? "LINE"}=yes|no says it`,
+        );
+      }
+      return answer;
+    },
+  };
+}
+
+/** Ends the walk: principle 5, refuse rather than guess. */
+export function refuse(place: Place, message: string): never {
+  throw new ProblemError(error("cannot-evaluate", message, place.at.rule.span));
+}
+
+/** `table chain number`, as iptables would name the rule. */
+export function describe(place: { readonly at: ResolvedRule }): string {
+  const { chain, number } = place.at;
+  return `${chain.table.name} ${chain.name} ${number}`;
+}
+
+export function interfaceHolds(test: InterfaceTest, name: string): boolean {
+  return (test.prefix ? name.startsWith(test.name) : name === test.name) !== test.negate;
+}
+
+const hasEntry = (connection: Connection | undefined): boolean =>
+  connection !== undefined && connection.state !== "invalid" && connection.state !== "untracked";
+
+/** net/netfilter/xt_conntrack.c, conntrack_mt. */
+function conntrackHolds(m: ConntrackMatch, connection: Connection | undefined): boolean {
+  const entry = hasEntry(connection) ? connection! : undefined;
+  if (m.state !== undefined) {
+    let bits: number = CtState[connection?.state ?? "invalid"];
+    if (entry !== undefined) bits |= translationBits(entry.status);
+    if (((m.state.bits & bits) !== 0) === m.state.negate) return false;
+  }
+  if (entry === undefined) return m.state !== undefined;
+  const { original, reply } = entry;
+  if (m.direction !== undefined && m.direction !== entry.direction) return false;
+  if (m.protocol !== undefined && (original?.protocol === m.protocol.protocol) === m.protocol.negate) return false;
+  if (!addressHolds(m.originalSource, original, "src") || !addressHolds(m.originalDestination, original, "dst"))
+    return false;
+  if (!addressHolds(m.replySource, reply, "src") || !addressHolds(m.replyDestination, reply, "dst")) return false;
+  if (!portOf(m.originalSourcePort, original, "sport") || !portOf(m.originalDestinationPort, original, "dport"))
+    return false;
+  if (!portOf(m.replySourcePort, reply, "sport") || !portOf(m.replyDestinationPort, reply, "dport")) return false;
+  return m.status === undefined || ((m.status.bits & entry.status) !== 0) !== m.status.negate;
+}
+
+/** The translation of an entry as bits of CtState. */
+function translationBits(status: number): number {
+  return (status & CtStatus.snat ? CtState.snat : 0) | (status & CtStatus.dnat ? CtState.dnat : 0);
+}
+
+function addressHolds(test: AddressTest | undefined, tuple: Tuple | undefined, end: "src" | "dst"): boolean {
+  return test === undefined || (tuple !== undefined && contains(test, tuple[end])) !== test.negate;
+}
+
+function portOf(test: PortTest | undefined, tuple: Tuple | undefined, end: "sport" | "dport"): boolean {
+  return test === undefined || (tuple !== undefined && inRanges(test.ranges, tuple[end])) !== test.negate;
+}
+
+/** xt_limit counts in ten-thousandths of a second (XT_LIMIT_SCALE). */
+const LIMIT_SCALE = 10_000;
+const LIMIT_PER_MS = LIMIT_SCALE / 1000;
+const secondsOf = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const;
+
+/** What one packet costs, and the most that can be saved up, in ten-thousandths of a second. */
+function limitCosts(m: LimitMatch): { cost: number; cap: number } {
+  const cost = Math.floor((LIMIT_SCALE * secondsOf[m.unit]) / m.rate);
+  return { cost, cap: cost * m.burst };
+}

@@ -1,0 +1,105 @@
+/**
+ * The linear walk: rule by rule as the kernel does it (net/ipv4/netfilter/ip_tables.c, ipt_do_table). It has one job, to be
+ * right; every fast engine must equal it. It runs at any speed.
+ */
+import type { Family } from "../packet/address.js";
+import type { PacketBatch } from "../packet/batch.js";
+import type { IpSet } from "../ruleset/ipset.js";
+import { ProblemError } from "../ruleset/problem.js";
+import type { ResolvedRuleSet } from "../ruleset/resolve.js";
+import { add, dyadic, type Fraction, multiply } from "./fraction.js";
+import { type Decide, run, type Semantics, semanticsOf, type Skip } from "./machine.js";
+import type { OutcomeBatch } from "./outcome-batch.js";
+import { type Schedule, schedule } from "./path.js";
+import type { Context, Distribution, Engine, Outcome, Trace } from "./types.js";
+import { Walk } from "./walk.js";
+
+export interface EngineOptions {
+  /** What `-m set` looks into. */
+  readonly ipsets?: readonly IpSet[];
+}
+
+/**
+ * The engine that is the truth. `semantics` is the table of what each statement does; a test that wants to see a fault caught
+ * hands in a table with one entry replaced. Throws ProblemError where the rule set has errors, and from every method where a
+ * walk reaches something that cannot be evaluated.
+ */
+export function linearEngine(
+  resolved: ResolvedRuleSet,
+  options: EngineOptions = {},
+  semantics = semanticsOf(options.ipsets),
+): Engine {
+  return walkingEngine("linear", resolved, semantics);
+}
+
+/** An engine that walks packet by packet; with `skip` it passes over rules that cannot match. */
+export function walkingEngine(name: string, resolved: ResolvedRuleSet, semantics: Semantics, skip?: Skip): Engine {
+  const errors = resolved.problems.filter((problem) => problem.severity === "error");
+  if (errors.length > 0) throw new ProblemError(...errors);
+  const schedules: Record<Family, Schedule> = { ip: schedule(resolved, "ip"), ip6: schedule(resolved, "ip6") };
+  const finish = (walk: Walk, decide: Decide): Outcome =>
+    run(walk, schedules[walk.packet.family], semantics, decide, skip);
+
+  const engine: Engine = {
+    name,
+    classify: (packet, context) => finish(new Walk(packet, context), draw),
+    classifyBatch: (batch, context, out) => classifyEach(engine, batch, context, out),
+    trace(packet, context): Trace {
+      const walk = new Walk(packet, context);
+      walk.steps = [];
+      const outcome = finish(walk, draw);
+      return { steps: walk.steps, outcome, given: [...walk.given] };
+    },
+    outcomes(packet, context): Distribution {
+      const todo = [new Walk(packet, context)];
+      const found = new Map<string, { outcome: Outcome; probability: Fraction }>();
+      const fork: Decide = (walk, chance) => {
+        walk.work.draws++;
+        const p = dyadic(BigInt(chance.negate ? 2 ** 31 - chance.threshold : chance.threshold), 31);
+        if (chance.threshold === 0 || chance.threshold >= 2 ** 31)
+          return chance.threshold === 0 ? chance.negate : !chance.negate;
+        const other = walk.fork();
+        other.nextRule();
+        other.probability = multiply(walk.probability, dyadic(2n ** BigInt(p.exponent) - p.numerator, p.exponent));
+        todo.push(other);
+        walk.probability = multiply(walk.probability, p);
+        return true;
+      };
+      const given = new Set<string>();
+      for (let walk = todo.pop(); walk !== undefined; walk = todo.pop()) {
+        const outcome = finish(walk, fork);
+        const key = outcomeKey(outcome);
+        const same = found.get(key);
+        if (same === undefined) found.set(key, { outcome, probability: walk.probability });
+        else same.probability = add(same.probability, walk.probability);
+        for (const text of walk.given) given.add(text);
+      }
+      return { outcomes: [...found.values()], given: [...given] };
+    },
+  };
+  return engine;
+}
+
+/** Two outcomes are the same when the packet fares the same and the same state changes follow. Work does not count. */
+export function outcomeKey(outcome: Outcome): string {
+  const { verdict, rejectWith, destination, source, tuple, mark, way, oif, notrack, changes } = outcome;
+  return JSON.stringify([verdict, rejectWith, destination, source, tuple, mark, way, oif, notrack, changes]);
+}
+
+/** Classifies a batch packet by packet; for engines without a faster way, and for packets a fast way leaves over. */
+export function classifyEach(engine: Engine, batch: PacketBatch, context: Context, out: OutcomeBatch): void {
+  out.reset();
+  for (let i = 0; i < batch.count; i++) out.set(i, classifyOne(engine, batch, i, context));
+}
+
+/** Classifies packet i of a batch as an object. */
+export function classifyOne(engine: Engine, batch: PacketBatch, i: number, context: Context): Outcome {
+  return engine.classify(batch.get(i), { ...context, packet: batch.id[i]!, connection: batch.connection(i) });
+}
+
+const draw: Decide = (walk, chance) => {
+  const { context, top } = walk;
+  walk.work.draws++;
+  const number = context.draw(context.packet ?? 0, top!.chain.rules[top!.rule]!.id, walk.visit);
+  return (number & 0x7fffffff) < chance.threshold !== chance.negate;
+};

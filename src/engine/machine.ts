@@ -1,0 +1,204 @@
+/**
+ * The walk itself: rule by rule as the kernel does it (net/ipv4/netfilter/ip_tables.c, ipt_do_table), with the hooks around it.
+ * It runs at any speed; its one job is to be right.
+ */
+import { type Connection, CtStatus } from "../packet/connection.js";
+import { isIcmpError } from "../packet/packet.js";
+import { isIcmp } from "../packet/protocol.js";
+import { replyTuple } from "../packet/tuple.js";
+import type { IpSet } from "../ruleset/ipset.js";
+import type { ResolvedRule } from "../ruleset/resolve.js";
+import type { Action, Match, Statement, Verdict } from "../ruleset/types.js";
+import { type Chance, matchTable, type MatchTable } from "./evaluate.js";
+import { actions, type ActionTable, type Next, verdicts, type VerdictTable } from "./execute.js";
+import { type Schedule, type Station, ways } from "./path.js";
+import type { Outcome } from "./types.js";
+import type { Frame, Walk } from "./walk.js";
+
+/** The functions a walk is made of. */
+export interface Semantics {
+  readonly matches: MatchTable;
+  readonly actions: ActionTable;
+  readonly verdicts: VerdictTable;
+}
+
+/** The semantics of the kernel. `ipsets`: what `-m set` looks into. */
+export function semanticsOf(ipsets: readonly IpSet[] = []): Semantics {
+  return { matches: matchTable(new Map(ipsets.map((set) => [set.name, set]))), actions, verdicts };
+}
+
+/** Says which way a random match goes. */
+export type Decide = (walk: Walk, chance: Chance) => boolean;
+
+/** Moves a frame on to the next rule that the packet can match at all. A linear walk has none: it visits every rule. */
+export type Skip = (walk: Walk, frame: Frame) => void;
+
+/** Runs the walk to its end. */
+export function run(walk: Walk, schedule: Schedule, semantics: Semantics, decide: Decide, skip?: Skip): Outcome {
+  for (;;) {
+    const frame = walk.top;
+    if (frame === undefined) {
+      const ended = nextStation(walk, schedule);
+      if (ended !== undefined) return ended;
+      continue;
+    }
+    if (skip !== undefined && frame.statement === 0) skip(walk, frame);
+    const rule = frame.chain.rules[frame.rule];
+    const next = rule === undefined ? endOfChain(walk) : visitRule(walk, rule, semantics, decide);
+    switch (next) {
+      case "rule":
+        walk.nextRule();
+        break;
+      case "chain":
+        if (walk.stack.length === 0) {
+          const dropped = policy(walk);
+          if (dropped !== undefined) return dropped;
+        }
+        break;
+      case "accept":
+        walk.stack.length = 0;
+        break;
+      case "statement":
+        break;
+      default:
+        return next;
+    }
+  }
+}
+
+function endOfChain(walk: Walk): Next {
+  walk.leave();
+  return "chain";
+}
+
+/** The base chain has come to its end: its policy decides. */
+function policy(walk: Walk): Outcome | undefined {
+  const { table, name, base } = walk.base!;
+  walk.steps?.push({ kind: "policy", table: table.name, chain: name, policy: base!.policy });
+  return base!.policy === "drop" ? walk.outcome("drop") : undefined;
+}
+
+/** Tries the statements of a rule from left to right. */
+function visitRule(walk: Walk, rule: ResolvedRule, semantics: Semantics, decide: Decide): Next {
+  const { statements } = rule.rule;
+  const frame = walk.top!;
+  if (frame.statement === 0) walk.work.rulesVisited++;
+  let told = false;
+  for (; frame.statement < statements.length; frame.statement++) {
+    const statement = statements[frame.statement]!;
+    const place = { at: rule, rule: rule.id, statement: frame.statement };
+    if (isMatch(statement, semantics)) {
+      const evaluate = semantics.matches[statement.kind] as (m: Match, w: Walk, p: typeof place) => boolean | Chance;
+      const answer = evaluate(statement, walk, place);
+      if (!(typeof answer === "boolean" ? answer : decide(walk, answer))) return "rule";
+      continue;
+    }
+    if (!told) walk.steps?.push({ kind: "rule", rule });
+    told = true;
+    const execute =
+      (semantics.actions as Record<string, unknown>)[statement.kind] ??
+      semantics.verdicts[statement.kind as Verdict["kind"]];
+    const next = (execute as (s: Action | Verdict, w: Walk, p: typeof place) => Next)(statement, walk, place);
+    if (next !== "statement") return next;
+  }
+  if (!told) walk.steps?.push({ kind: "rule", rule });
+  return "rule";
+}
+
+function isMatch(statement: Statement, semantics: Semantics): statement is Match {
+  return statement.kind in semantics.matches;
+}
+
+/** Goes on to the next base chain, NAT, conntrack or routing decision; the outcome where the way ends. */
+function nextStation(walk: Walk, schedule: Schedule): Outcome | undefined {
+  const station = walk.stations[++walk.station];
+  if (station !== undefined) {
+    enterStation(walk, station);
+    return undefined;
+  }
+  const stage = walk.stages[walk.stage++];
+  if (stage === undefined) {
+    if (walk.way !== undefined && walk.stages !== ways[walk.packet.entrance].first) return walk.outcome("accept");
+    walk.stages = ways[walk.packet.entrance][walk.way!];
+    walk.stage = 0;
+    return undefined;
+  }
+  walk.station = -1;
+  if (stage.kind === "route") {
+    walk.stations = [];
+    route(walk);
+    return undefined;
+  }
+  walk.hook = stage.hook;
+  walk.stations = schedule[stage.hook];
+  if (stage.loopback === true) walk.iif = "lo";
+  if (stage.hook === "prerouting" || stage.hook === "input") walk.oif = "";
+  walk.steps?.push({ kind: "hook", hook: stage.hook });
+  return undefined;
+}
+
+function route(walk: Walk): void {
+  const found = walk.context.node.route(walk.dst);
+  walk.oif = found.oif;
+  walk.way = found.local ? "local" : "forward";
+  walk.steps?.push({ kind: "route", destination: walk.dst, local: found.local, oif: found.oif });
+}
+
+function enterStation(walk: Walk, station: Station): void {
+  switch (station.kind) {
+    case "conntrack":
+      // nf_conntrack_in: a packet that was seen before (loopback) keeps its connection
+      walk.connection ??= walk.notrack
+        ? { state: "untracked", direction: "original", status: 0, mark: 0 }
+        : walk.context.connection;
+      break;
+    case "chain":
+      walk.base = station.chain;
+      walk.enter(station.chain);
+      break;
+    case "nat":
+      translate(walk, station);
+      break;
+  }
+}
+
+/** nf_nat_inet_fn: the nat chains see the first packet of a connection, once for each end; later ones take the entry's translation. */
+function translate(walk: Walk, station: Extract<Station, { kind: "nat" }>): void {
+  const { connection } = walk;
+  if (connection === undefined || connection.state === "invalid" || connection.state === "untracked") return;
+  if (connection.state !== "new") {
+    if (!walk.settled[station.manip]) applyEntry(walk, connection, station.manip);
+    walk.settled[station.manip] = true;
+    return;
+  }
+  if (walk.settled[station.manip]) return;
+  const chain = station.chains[walk.natChain];
+  const translated = station.manip === "destination" ? walk.destination : walk.source;
+  if (chain === undefined || translated !== undefined) {
+    walk.settled[station.manip] = true;
+    walk.natChain = 0;
+    return;
+  }
+  // One nat chain after the other at the same station, until one translates.
+  walk.natChain++;
+  walk.station--;
+  walk.base = chain;
+  walk.enter(chain);
+}
+
+/** nf_nat_packet, and nf_nat_icmp_reply_translation for an ICMP error, of which only the addresses change. */
+function applyEntry(walk: Walk, connection: Connection, manip: "destination" | "source"): void {
+  const isReply = connection.direction === "reply";
+  const bit = (manip === "destination") === isReply ? CtStatus.snat : CtStatus.dnat;
+  const other = isReply ? connection.original : connection.reply;
+  const target = other && replyTuple(other);
+  if ((connection.status & bit) === 0 || target === undefined) return;
+  const ports = !isIcmpError(walk);
+  if (manip === "destination") {
+    walk.dst = target.dst;
+    if (ports && !isIcmp(walk.protocol)) walk.dport = target.dport;
+  } else {
+    walk.src = target.src;
+  }
+  if (ports && (manip === "source" || isIcmp(walk.protocol))) walk.sport = target.sport;
+}
