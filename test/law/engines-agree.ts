@@ -1,0 +1,84 @@
+import { expect } from "vitest";
+import { PacketBatch } from "../../src/packet/batch.js";
+import type { Node } from "../../src/packet/node.js";
+import { NEW_CONNECTION } from "../../src/packet/connection.js";
+import type { Packet } from "../../src/packet/packet.js";
+import { equals, formatFraction } from "../../src/engine/fraction.js";
+import { namedDraw } from "../../src/engine/draw.js";
+import { linearEngine, outcomeKey } from "../../src/engine/linear.js";
+import { columnEngine, indexedEngine } from "../../src/engine/indexed.js";
+import { OutcomeBatch } from "../../src/engine/outcome-batch.js";
+import { FRESH_STATE } from "../../src/engine/state.js";
+import type { Context, Distribution, Engine } from "../../src/engine/types.js";
+import type { IpSet } from "../../src/ruleset/ipset.js";
+import type { ResolvedRuleSet } from "../../src/ruleset/resolve.js";
+
+export interface Subject {
+  readonly resolved: ResolvedRuleSet;
+  readonly node: Node;
+  readonly ipsets?: readonly IpSet[];
+}
+
+/** A fresh context, draws named by the seed. */
+export function contextFor(node: Node, seed: number, packet = 0): Context {
+  return { node, draw: namedDraw(seed), packet, now: 0, connection: NEW_CONNECTION, state: FRESH_STATE };
+}
+
+/** Law 1: with named draws every engine gives linear's outcome and state changes, packet by packet, alone and in a batch. */
+export function expectSameOutcomes(subject: Subject, packets: readonly Packet[], seed: number, rerun: string): void {
+  const { resolved, node } = subject;
+  const options = { node, draws: "replay" as const, ...(subject.ipsets ? { ipsets: subject.ipsets } : {}) };
+  const linear = linearEngine(resolved, options);
+  const indexed = indexedEngine(resolved, options);
+  const columns = columnEngine(resolved, options);
+  for (const [i, packet] of packets.entries()) {
+    const context = contextFor(node, seed, i);
+    const [want, got] = [linear.classify(packet, context), indexed.classify(packet, context)];
+    if (outcomeKey(want) !== outcomeKey(got)) {
+      expect.soft(got, `indexed differs on packet ${i} of seed ${seed}: ${JSON.stringify(packet)}; ${rerun}`).toEqual(want);
+      throw new Error(`indexed differs from linear: ${outcomeKey(got)} instead of ${outcomeKey(want)} for ${JSON.stringify(packet)}; ${rerun}`);
+    }
+  }
+  for (const family of ["ip", "ip6"] as const) {
+    const own = packets.map((packet, i) => ({ packet, i })).filter(({ packet }) => packet.family === family);
+    if (own.length === 0) continue;
+    const batch = new PacketBatch(family, own.length);
+    own.forEach(({ packet, i }, at) => batch.set(at, packet, i));
+    const want = batchOutcomes(linear, batch, node, seed);
+    for (const engine of [columns, indexed]) {
+      const got = batchOutcomes(engine, batch, node, seed);
+      own.forEach(({ packet }, at) => {
+        const [a, b] = [JSON.stringify(got.get(at)), JSON.stringify(want.get(at))];
+        const [x, y] = [got, want].map((out) => out.details.get(at)?.changes ?? []);
+        if (a !== b || JSON.stringify(x) !== JSON.stringify(y)) {
+          throw new Error(`${engine.name} differs from linear in a batch: ${a} instead of ${b} for ${JSON.stringify(packet)}; ${rerun}`);
+        }
+      });
+      if (engine === columns) expect(got.work, `work of the column scan; ${rerun}`).toEqual(want.work);
+    }
+  }
+}
+
+function batchOutcomes(engine: Engine, batch: PacketBatch, node: Node, seed: number): OutcomeBatch {
+  const out = new OutcomeBatch(batch.family, batch.count);
+  engine.classifyBatch(batch, contextFor(node, seed), out);
+  return out;
+}
+
+/** Law 2: the distributions of both engines are equal as fractions, and sum to one. */
+export function expectSameDistributions(subject: Subject, packets: readonly Packet[], rerun: string): void {
+  const options = { node: subject.node, ...(subject.ipsets ? { ipsets: subject.ipsets } : {}) };
+  const linear = linearEngine(subject.resolved, options);
+  const indexed = indexedEngine(subject.resolved, options);
+  for (const packet of packets) {
+    const context = contextFor(subject.node, 0);
+    const [want, got] = [linear.outcomes(packet, context), indexed.outcomes(packet, context)].map(byOutcome);
+    const show = (table: ReturnType<typeof byOutcome>): string[] => [...table].map(([k, p]) => `${formatFraction(p)} ${k}`).sort();
+    const same = want!.size === got!.size && [...want!].every(([key, p]) => got!.has(key) && equals(got!.get(key)!, p));
+    if (!same) expect(show(got!), `${JSON.stringify(packet)}; ${rerun}`).toEqual(show(want!));
+  }
+}
+
+function byOutcome(distribution: Distribution): Map<string, Distribution["outcomes"][number]["probability"]> {
+  return new Map(distribution.outcomes.map(({ outcome, probability }) => [outcomeKey(outcome), probability]));
+}

@@ -1,0 +1,29 @@
+import { describe, it } from "vitest";
+import { Node } from "../../src/packet/node.js";
+import { resolve } from "../../src/ruleset/resolve.js";
+import { generateIptables } from "../../src/kube/iptables-mode/write.js";
+import { synthesizeCluster } from "../../src/kube/synthetic.js";
+import { packetsFor } from "../arbitrary/packets.js";
+import { expectSameDistributions, expectSameOutcomes } from "./engines-agree.js";
+
+const rerun = (seed: number): string => `rerun: CHAINWALK_SEED=${seed} npx vitest run --config test/vitest.config.ts test/law/engines.test.ts`;
+const seed = Number(process.env.CHAINWALK_SEED ?? 20260101);
+const long = process.env.CHAINWALK_LONG === "1";
+
+describe("linear, columns and indexed agree on generated rule sets", () => {
+  for (const [services, endpoints, packets] of [
+    [1, 1, 500],
+    [20, 3, 4000],
+    [300, 7, 4000],
+    [1000, 5, long ? 1_000_000 : 12_000],
+  ] as const) {
+    it(`${services} services x ${endpoints}`, () => {
+      const cluster = synthesizeCluster({ services, endpoints, seed, affinity: 0.1, empty: 0.1 });
+      const resolved = resolve(generateIptables(cluster.objects, cluster.configuration, cluster.node));
+      const subject = { resolved, node: new Node(cluster.node.addresses) };
+      const sent = packetsFor(resolved, subject.node, "ip", packets, `packets ${seed}`);
+      expectSameOutcomes(subject, sent, seed, rerun(seed));
+      expectSameDistributions(subject, sent.slice(0, 300), rerun(seed));
+    });
+  }
+});
