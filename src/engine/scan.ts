@@ -79,12 +79,18 @@ export class Scan {
     this.stack = new Int32Array((resolved.chains.length + 1) * 2);
     this.entryCount = new Int32Array(resolved.chains.length);
     this.entryEpoch = new Int32Array(resolved.chains.length).fill(-1);
-    this.policies = Uint8Array.from(resolved.chains, ({ base }) => (base?.policy === "drop" ? VERDICT_DROP : VERDICT_ACCEPT));
+    this.policies = Uint8Array.from(resolved.chains, ({ base }) =>
+      base?.policy === "drop" ? VERDICT_DROP : VERDICT_ACCEPT,
+    );
     this.schedule = schedule(resolved, "ip");
     this.local = Int32Array.from(node.addresses.filter((address) => typeof address === "number"));
     this.routes = node.routes
       .filter(({ value }) => typeof value === "number")
-      .map(({ value, mask, oif }) => ({ value: Number(value) | 0, mask: Number(mask) | 0, oif: this.interfaceNumber(oif) }));
+      .map(({ value, mask, oif }) => ({
+        value: Number(value) | 0,
+        mask: Number(mask) | 0,
+        oif: this.interfaceNumber(oif),
+      }));
     this.otherwise = this.interfaceNumber(node.defaultInterface);
     this.interfaceNumber("lo");
   }
@@ -184,7 +190,12 @@ export class Scan {
     }
   }
 
-  private translate(station: Extract<Station, { kind: "nat" }>, batch: PacketBatch, i: number, context: Context): number {
+  private translate(
+    station: Extract<Station, { kind: "nat" }>,
+    batch: PacketBatch,
+    i: number,
+    context: Context,
+  ): number {
     if ((this.state & ENTRY_STATES) === 0) return VERDICT_ACCEPT;
     if (station.manip === "destination" ? this.settledDestination : this.settledSource) return VERDICT_ACCEPT;
     if (station.manip === "destination") this.settledDestination = true;
@@ -344,8 +355,7 @@ export class Scan {
             break;
           case Op.random:
             this.draws++;
-            passed =
-              (context.draw(this.id, row, this.entryCount[chain]!) & 0x7fffffff) < a !== (code[pc + 3] === 1);
+            passed = (context.draw(this.id, row, this.entryCount[chain]!) & 0x7fffffff) < a !== (code[pc + 3] === 1);
             break;
           case Op.flags:
             passed = ((this.tcpFlags & code[pc + 2]!) === a) !== (code[pc + 3] === 1);

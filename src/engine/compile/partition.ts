@@ -41,6 +41,8 @@ export class ChainIndex {
     readonly signatures: readonly Signature[],
     /** nextRest[i]: the first rule from i on that is in no table; the length of the chain where there is none. */
     private readonly nextRest: Int32Array,
+    /** The same, for rules in no table or in one whose key has a part of the source. */
+    private readonly nextUnlessDestination: Int32Array,
     private readonly words: 1 | 4,
   ) {
     this.probe = new Uint32Array(2 * words + 2);
@@ -61,6 +63,22 @@ export class ChainIndex {
       }
       probe[2 * words] = signature.protocol ? key.protocol : 0;
       probe[2 * words + 1] = ((signature.sport ? key.sport : 0) << 16) | (signature.dport ? key.dport : 0);
+      const found = signature.table.first(probe, from);
+      if (found >= 0 && found < best) best = found;
+    }
+    return best;
+  }
+
+  /** `next` for an IPv4 packet of which only the destination is known: the first rule it could match, whatever its source. */
+  nextForDestination(from: number, dst: number, protocol: number, dport: number): number {
+    let best = this.nextUnlessDestination[from]!;
+    const { probe } = this;
+    for (const signature of this.signatures) {
+      if (testsSource(signature)) continue;
+      probe[0] = dst & signature.dstMask[0]!;
+      probe[1] = 0;
+      probe[2] = signature.protocol ? protocol : 0;
+      probe[3] = signature.dport ? dport : 0;
       const found = signature.table.first(probe, from);
       if (found >= 0 && found < best) best = found;
     }
@@ -170,9 +188,6 @@ function indexChain(chain: ResolvedChain): ChainIndex | undefined {
   const indexed = kept.reduce((sum, group) => sum + group.entries.length, 0);
   if (indexed < SHORTEST) return undefined;
 
-  const nextRest = new Int32Array(chain.rules.length + 1);
-  nextRest[chain.rules.length] = chain.rules.length;
-  for (let i = chain.rules.length - 1; i >= 0; i--) nextRest[i] = inTable[i] === 1 ? nextRest[i + 1]! : i;
   const signatures = kept.map(({ head, entries }): Signature => ({
     dstMask: maskOf(head.dst, words),
     srcMask: maskOf(head.src, words),
@@ -181,7 +196,22 @@ function indexChain(chain: ResolvedChain): ChainIndex | undefined {
     dport: isExact(head.dport),
     table: new HashTable(2 * words + 2, entries),
   }));
-  return new ChainIndex(chain, signatures, nextRest, words);
+  const rest = nextOf(inTable.map((held) => 1 - held));
+  kept.forEach(({ entries }, i) => {
+    if (testsSource(signatures[i]!)) for (const entry of entries) inTable[entry.rule] = 0;
+  });
+  const unlessDestination = nextOf(inTable.map((held) => 1 - held));
+  return new ChainIndex(chain, signatures, rest, unlessDestination, words);
+}
+
+const testsSource = (signature: Signature): boolean => signature.sport || !allZero(signature.srcMask);
+
+/** nextOf(wanted)[i]: the first index from i on that is wanted, the length where there is none. */
+function nextOf(wanted: Uint8Array): Int32Array {
+  const next = new Int32Array(wanted.length + 1);
+  next[wanted.length] = wanted.length;
+  for (let i = wanted.length - 1; i >= 0; i--) next[i] = wanted[i] === 1 ? i : next[i + 1]!;
+  return next;
 }
 
 const zeros = { 1: [0], 4: [0, 0, 0, 0] } as const;

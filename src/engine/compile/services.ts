@@ -1,0 +1,120 @@
+/**
+ * The compiled tables, in the eBPF shape: a hash map from {address, port, protocol} to a service, and an array of backends.
+ * Flat typed arrays, read by the hot loop of indexed.ts.
+ *
+ * Service map: open addressing with linear probing, rows of eight int32 (32 bytes, half a cache line):
+ *   0 address   1 port | protocol << 16, 0 where the row is empty   2 first backend   3 count of backends
+ *   4 offset of the pick in `bounds` and `thresholds`   5 source test (0: none)   6 kind   7 row of the record in `cold`
+ * The slot of a key is `serviceHash(address, portAndProtocol) & (slots - 1)`; the map is at most half full.
+ *
+ * Backend array: two int32 (8 bytes): 0 address   1 port | flags << 16.
+ */
+import type { ResolvedRule } from "../../ruleset/resolve.js";
+import type { FinalVerdict } from "../types.js";
+
+/** int32 a row of the service map. */
+export const SERVICE_WORDS = 8;
+
+export const ServiceKind = {
+  /** Pick a backend. */
+  pick: 1,
+  /** The destination stays; the outcome is the same for every source: see `cold`. */
+  fixed: 2,
+} as const;
+
+/** Bits of a backend's flags: what becomes of the packet, by whether a source test marked it. */
+export const BackendFlag = {
+  masqueradeUnmarked: 1,
+  masqueradeMarked: 2,
+  /** The masquerade takes any port of its class. */
+  fullyRandom: 4,
+  /** Delivered to the node. */
+  local: 8,
+  /** A source equal to the backend's address is marked (hairpin). */
+  hairpin: 16,
+} as const;
+
+/** A test of the source address: (src & mask) === value, negated. Number 0 is the test that never holds. */
+export interface SourceTest {
+  readonly value: number;
+  readonly mask: number;
+  readonly negate: boolean;
+}
+
+/** What the hot loop does not need. */
+export interface ServiceRecord {
+  readonly address: number;
+  readonly port: number;
+  readonly protocol: number;
+  /** Rules that draw, in order: the k-th sends to backend k when it matches; the last backend has none. */
+  readonly picks: readonly ResolvedRule[];
+  /** For kind fixed. */
+  readonly verdict: FinalVerdict;
+  readonly rejectWith?: string;
+  readonly by?: ResolvedRule;
+  /** The chain that picks, where there is one: its name stands for the service. */
+  readonly chain?: string;
+}
+
+export interface ServiceTables {
+  readonly map: Int32Array;
+  /** Slots of the map less one: slots are a power of two. */
+  readonly slotMask: number;
+  readonly backends: Int32Array;
+  /** For each pick: the last u32 that still falls to backend k. Shared by services with equal probabilities. */
+  readonly bounds: Uint32Array;
+  /** Thresholds of the drawing rules, parallel to `bounds` (2^31 for the last backend, which draws nothing). */
+  readonly thresholds: Float64Array;
+  readonly sourceTests: readonly SourceTest[];
+  /** The mark when the walk has ended, unmarked and marked by a source test. */
+  readonly markUnmarked: number;
+  readonly markMarked: number;
+  readonly cold: readonly ServiceRecord[];
+}
+
+/** The hash of a service key; both halves are int32. Two multiply-xorshift rounds, as in the murmur3 finaliser. */
+export function serviceHash(address: number, portAndProtocol: number): number {
+  let h = Math.imul(address ^ Math.imul(portAndProtocol, 0x9e3779b1), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 15), 0xc2b2ae35);
+  return h ^ (h >>> 13);
+}
+
+/** The offset of the key's row in the map, or of the empty row where it would stand. */
+export function findService(map: Int32Array, slotMask: number, address: number, portAndProtocol: number): number {
+  let slot = serviceHash(address, portAndProtocol) & slotMask;
+  for (;;) {
+    const row = slot * SERVICE_WORDS;
+    const held = map[row + 1]!;
+    if (held === 0 || (held === portAndProtocol && map[row] === address)) return row;
+    slot = (slot + 1) & slotMask;
+  }
+}
+
+/** The backend of a draw: the first whose bound is not below it. Guessed as if all were equal, then corrected. */
+export function pickBackend(bounds: Uint32Array, offset: number, count: number, draw: number): number {
+  let k = Math.floor((draw * count) / 0x100000000);
+  while (draw > bounds[offset + k]!) k++;
+  while (k > 0 && draw <= bounds[offset + k - 1]!) k--;
+  return k;
+}
+
+/**
+ * The bounds of a weighted pick. Backend k is taken with probability t_k / 2^31 of what the earlier ones left. The weights are
+ * integers that sum to 2^32; bounds are cumulative sums rounded to nearest, so each weight is within 1 of p * 2^32.
+ */
+export function pickBounds(thresholds: readonly number[]): number[] {
+  const bits = 31n;
+  let left = 1n; // probability not yet given out, times 2^(31 * k)
+  let exponent = 0n;
+  return thresholds.map((threshold) => {
+    left *= (1n << bits) - BigInt(threshold);
+    exponent += bits;
+    // Beyond 128 bits the fraction is cut: the error stays far below half a unit of 2^-32.
+    if (exponent > 512n) {
+      left >>= exponent - 128n;
+      exponent = 128n;
+    }
+    const remaining = ((left << 33n) + (1n << exponent)) >> (exponent + 1n);
+    return Number((1n << 32n) - remaining) - 1;
+  });
+}

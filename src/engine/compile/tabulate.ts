@@ -1,0 +1,117 @@
+/** Writes the fused services into the flat tables of services.ts. */
+import type { AddressMatch } from "../../ruleset/types.js";
+import type { Backend, Service } from "./fuse.js";
+import {
+  BackendFlag,
+  findService,
+  pickBounds,
+  SERVICE_WORDS,
+  type ServiceRecord,
+  ServiceKind,
+  type ServiceTables,
+  type SourceTest,
+} from "./services.js";
+
+/** Services that do not fit (two source tests, another mark than the rest, two kinds of masquerade) are left to the walk. */
+export function tabulate(all: readonly Service[]): ServiceTables {
+  const marks = commonMarks(all);
+  const services = all.filter((service) => fits(service, marks));
+  let slots = 16;
+  while (slots < services.length * 2) slots *= 2;
+  const map = new Int32Array(slots * SERVICE_WORDS);
+  const backends = new Int32Array(2 * services.reduce((sum, service) => sum + service.backends.length, 0));
+  const picks = new Picks();
+  const tests = new SourceTests();
+  const cold: ServiceRecord[] = [];
+  let first = 0;
+  for (const service of services) {
+    const { address, port, protocol } = service.record;
+    const row = findService(map, slots - 1, address, (protocol << 16) | port);
+    map[row] = address;
+    map[row + 1] = (protocol << 16) | port;
+    map[row + 2] = first;
+    map[row + 3] = service.backends.length;
+    map[row + 4] = picks.offset(service.thresholds);
+    map[row + 5] = tests.number(service.tests[0]);
+    map[row + 6] = service.backends.length > 0 ? ServiceKind.pick : ServiceKind.fixed;
+    map[row + 7] = cold.push(service.record) - 1;
+    for (const backend of service.backends) {
+      backends[2 * first] = backend.address;
+      backends[2 * first + 1] = backend.port | (flagsOf(backend) << 16);
+      first++;
+    }
+  }
+  return {
+    map,
+    slotMask: slots - 1,
+    backends,
+    bounds: Uint32Array.from(picks.bounds),
+    thresholds: Float64Array.from(picks.thresholds),
+    sourceTests: tests.rows,
+    ...marks,
+    cold,
+  };
+}
+
+type Marks = Pick<ServiceTables, "markUnmarked" | "markMarked">;
+
+/** The final marks of the first service that picks; kube-proxy's are the same for all. */
+function commonMarks(services: readonly Service[]): Marks {
+  const service = services.find(({ backends, tests }) => backends.length > 0 && tests.length > 0) ?? services[0];
+  return { markUnmarked: service?.markUnmarked ?? 0, markMarked: service?.markMarked ?? 0 };
+}
+
+function fits(service: Service, marks: Marks): boolean {
+  const { backends, tests } = service;
+  if (service.markUnmarked !== marks.markUnmarked) return false;
+  if (backends.length === 0) return true;
+  const marked = tests.length > 0 || backends.some((backend) => backend.hairpin);
+  if (marked && service.markMarked !== marks.markMarked) return false;
+  if (tests.length > 1) return false;
+  return backends.every(
+    ({ marked, unmarked }) => !marked.masquerade || !unmarked.masquerade || marked.fullyRandom === unmarked.fullyRandom,
+  );
+}
+
+function flagsOf({ hairpin, unmarked, marked }: Backend): number {
+  return (
+    (unmarked.masquerade ? BackendFlag.masqueradeUnmarked : 0) |
+    (marked.masquerade ? BackendFlag.masqueradeMarked : 0) |
+    (unmarked.fullyRandom || marked.fullyRandom ? BackendFlag.fullyRandom : 0) |
+    (unmarked.local ? BackendFlag.local : 0) |
+    (hairpin ? BackendFlag.hairpin : 0)
+  );
+}
+
+/** Bounds and thresholds of picks; services with the same thresholds share them. */
+class Picks {
+  readonly bounds: number[] = [];
+  readonly thresholds: number[] = [];
+  private readonly known = new Map<string, number>();
+
+  offset(thresholds: readonly number[]): number {
+    const key = thresholds.join();
+    let offset = this.known.get(key);
+    if (offset === undefined) {
+      offset = this.bounds.length;
+      this.known.set(key, offset);
+      this.bounds.push(...pickBounds(thresholds));
+      this.thresholds.push(...thresholds);
+    }
+    return offset;
+  }
+}
+
+class SourceTests {
+  /** Row 0 never holds: nothing equals a value outside its mask. */
+  readonly rows: SourceTest[] = [{ value: 1, mask: 0, negate: false }];
+
+  number(test: AddressMatch | undefined): number {
+    if (test === undefined) return 0;
+    const row = { value: (test.value as number) | 0, mask: (test.mask as number) | 0, negate: test.negate };
+    const at = this.rows.findIndex(
+      (known) => known.value === row.value && known.mask === row.mask && known.negate === row.negate,
+    );
+    return at >= 0 ? at : this.rows.push(row) - 1;
+  }
+}

@@ -1,0 +1,92 @@
+/** The public surface: named re-exports, room by room, nothing else. */
+export {
+  type Address,
+  compareAddresses,
+  type Family,
+  familyOf,
+  formatAddress,
+  formatEndpoint,
+  parseAddress,
+  parseEndpoint,
+} from "./packet/address.js";
+export { batchOf, ENTRANCE_OUTPUT, ENTRANCE_PREROUTING, PacketBatch } from "./packet/batch.js";
+export { type Connection, CtState, CtStatus, NEW_CONNECTION } from "./packet/connection.js";
+export { defaultRoute, Node, type Route, type RouteEntry } from "./packet/node.js";
+export { DEFAULT_INTERFACE, makePacket, type Packet, type PacketFields } from "./packet/packet.js";
+export { formatPrefix, type MaskedAddress, parsePrefix } from "./packet/prefix.js";
+export { ICMP, ICMPV6, parseProtocol, protocolName, SCTP, TCP, TcpFlag, UDP } from "./packet/protocol.js";
+export { formatTuple, replyTuple, type Tuple } from "./packet/tuple.js";
+
+export type * from "./ruleset/types.js";
+export type { IpSet } from "./ruleset/ipset.js";
+export { type Problem, ProblemError } from "./ruleset/problem.js";
+export { resolve, type ResolvedChain, type ResolvedRule, type ResolvedRuleSet } from "./ruleset/resolve.js";
+
+export { formatProblem } from "./syntax/problem.js";
+export { readRules, type ReadOptions, type ReadResult } from "./syntax/read.js";
+export { printRule, printRules } from "./syntax/iptables/printer.js";
+
+export { DEFAULT_CONFIGURATION, type NodeFacts, type ProxyConfiguration } from "./kube/configuration.js";
+export { generateIptables } from "./kube/iptables-mode/write.js";
+export { LAYOUTS, type LayoutName } from "./kube/iptables-mode/layout.js";
+export { endpointChainName, serviceChainName, servicePortName } from "./kube/names.js";
+export type { EndpointSlice, KubernetesObject, Service } from "./kube/objects.js";
+export { type Cluster, synthesizeCluster, type SyntheticOptions } from "./kube/synthetic.js";
+
+export { findService, SERVICE_WORDS, serviceHash, type ServiceTables } from "./engine/compile/services.js";
+export type { Columns } from "./engine/compile/columns.js";
+export { compile, type Plan } from "./engine/compile/compile.js";
+export { drawKey, drawWith, namedDraw } from "./engine/draw.js";
+export { equals, formatFraction, type Fraction, toNumber } from "./engine/fraction.js";
+export { columnEngine, indexedEngine, type IndexedEngine, type IndexedOptions, PICK_DRAW } from "./engine/indexed.js";
+export { type EngineOptions, linearEngine } from "./engine/linear.js";
+export {
+  OutcomeBatch,
+  OutcomeFlag,
+  VERDICT_ACCEPT,
+  VERDICT_DROP,
+  VERDICT_REJECT,
+  verdictNames,
+} from "./engine/outcome-batch.js";
+export { schedule, type Schedule, type Station } from "./engine/path.js";
+export { FRESH_STATE, RuleMemory, type RuleState, type StateChange } from "./engine/state.js";
+export type {
+  Context,
+  Distribution,
+  Draw,
+  Engine,
+  Outcome,
+  SourceTranslation,
+  Step,
+  Trace,
+  WeightedOutcome,
+  Work,
+} from "./engine/types.js";
+
+export { ConntrackTable } from "./conntrack/table.js";
+export { type TimeoutPreset, timeoutPresets, type Timeouts } from "./conntrack/timeouts.js";
+export { type ContextOptions, freshContext } from "./datapath/context.js";
+export { Datapath } from "./datapath/datapath.js";
+export { BatchResults } from "./datapath/results.js";
+export type { DatapathOptions, DropReason, Result } from "./datapath/single.js";
+
+export { chiSquareTail, chiSquareTest, type FitTest, gTest } from "./stats/goodness-of-fit.js";
+export { logLogSlope, median, quantile, summarize, type Summary } from "./stats/summary.js";
+export { bootstrapInterval, type Interval, ratioInterval } from "./stats/bootstrap.js";
+
+export { formatCsv } from "./report/csv.js";
+export { describeRun } from "./report/environment.js";
+export { plotLookup } from "./report/lookup/plot.js";
+export { drawLookup } from "./report/lookup/text.js";
+export {
+  type BenchCase,
+  type BenchEnvironment,
+  type DestinationKind,
+  formatMeasurement,
+  type Measurement,
+  MEASUREMENT_SCHEMA,
+  type PacketKind,
+  parseMeasurement,
+  type Picks,
+} from "./report/measurement.js";
+export { renderSvg } from "./report/svg.js";
