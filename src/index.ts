@@ -34,7 +34,7 @@ export type { EndpointSlice, KubernetesObject, Service } from "./kube/objects.js
 export { type Cluster, synthesizeCluster, type SyntheticOptions } from "./kube/synthetic.js";
 
 export { findService, SERVICE_WORDS, serviceHash, type ServiceTables } from "./engine/compile/services.js";
-export type { Columns } from "./engine/compile/columns.js";
+export { type Columns, layOut } from "./engine/compile/columns.js";
 export { compile, type Plan } from "./engine/compile/compile.js";
 export { drawKey, drawWith, namedDraw } from "./engine/draw.js";
 export { equals, formatFraction, type Fraction, toNumber } from "./engine/fraction.js";
@@ -48,7 +48,7 @@ export {
   VERDICT_REJECT,
   verdictNames,
 } from "./engine/outcome-batch.js";
-export { schedule, type Schedule, type Station } from "./engine/path.js";
+export { schedule, type Schedule, type Stage, type Station, ways } from "./engine/path.js";
 export { FRESH_STATE, RuleMemory, type RuleState, type StateChange } from "./engine/state.js";
 export type {
   Context,
