@@ -25,9 +25,19 @@ export function anyAddress(family: Family): Address {
 export function parseAddress(text: string): Address | undefined {
   const quick = parseDotted(text, 0, text.length);
   if (quick >= 0) return quick;
-  if (!text.includes(":") || text.includes("%") || !ipaddr.IPv6.isValid(text)) return undefined;
-  const parts = ipaddr.IPv6.parse(text).parts;
+  if (!text.includes(":") || text.includes("%")) return undefined;
+  const groups = expandDotted(text);
+  if (groups === undefined || !ipaddr.IPv6.isValid(groups)) return undefined;
+  const parts = ipaddr.IPv6.parse(groups).parts;
   return [0, 1, 2, 3].map((i) => ((parts[2 * i]! << 16) | parts[2 * i + 1]!) >>> 0) as unknown as IPv6;
+}
+
+/** Writes the dotted end of `::1.2.3.4` as two groups: ipaddr.js takes such an address for `::ffff:1.2.3.4`. */
+function expandDotted(text: string): string | undefined {
+  if (!text.includes(".")) return text;
+  const tail = text.lastIndexOf(":") + 1;
+  const value = parseDotted(text, tail, text.length);
+  return value < 0 ? undefined : `${text.slice(0, tail)}${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`;
 }
 
 /**
