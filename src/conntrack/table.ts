@@ -111,8 +111,12 @@ export class ConntrackTable {
 
   /** The ref of an IPv4 tuple, 0 where there is none. All arguments as int32, ports as packPorts gives them. Expired entries are found too. */
   lookupIPv4(src: number, dst: number, ports: number, protocol: number): number {
+    return this.lookupHashedIPv4(hashIPv4(src, dst, ports, protocol), src, dst, ports, protocol);
+  }
+
+  /** The same with the tuple's hash at hand. */
+  lookupHashedIPv4(hash: number, src: number, dst: number, ports: number, protocol: number): number {
     const { index, records, indexMask, refMask } = this;
-    const hash = hashIPv4(src, dst, ports, protocol);
     for (let at = hash & indexMask; ; at = (at + 1) & indexMask) {
       const slot = index[at]!;
       if (slot === 0) return 0;
@@ -152,6 +156,14 @@ export class ConntrackTable {
       while (i < 8 && records[from + i] === key[i]) i++;
       if (i === 8) return ref;
     }
+  }
+
+  /** The ref of a live connection, 0 where there is none: one that is over is taken out. */
+  lookupLive(tuple: Tuple, tick: number): number {
+    const ref = this.lookup(tuple);
+    if (ref === 0 || this.records[(ref >>> 1) * this.stride + EXPIRES]! - tick > 0) return ref;
+    this.remove(ref);
+    return 0;
   }
 
   /** The tuple of a ref's direction. */

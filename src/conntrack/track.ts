@@ -5,7 +5,7 @@
  *   20-22 the last segment (TcpSegment), 23 its direction, 24 a FIN was seen first by us, 25 a challenge ACK is expected, 26 simultaneous open
  */
 import { CtState, CtStatus } from "../packet/connection.js";
-import { ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE } from "../packet/protocol.js";
+import { ICMP, ICMPV6, SCTP, TCP, TcpFlag, UDP, UDPLITE } from "../packet/protocol.js";
 import {
   TCP_IGNORED,
   TCP_INVALID,
@@ -46,6 +46,20 @@ export function protocolState(meta: number): number {
   return (meta >>> 16) & 15;
 }
 
+/** A TCP connection in full swing: established, answered, assured, with nothing left over from its past. */
+const STEADY_MASK = 0xff | SEEN_REPLY | ASSURED | (15 << 16) | CLOSE_INIT | CHALLENGE_ACK | SIMULTANEOUS_OPEN;
+const STEADY = TCP | SEEN_REPLY | ASSURED | (TcpState.established << 16);
+const STEADY_SEGMENT_MASK = TcpFlag.FIN | TcpFlag.SYN | TcpFlag.RST | TcpFlag.ACK;
+
+/** Whether a segment leaves its connection as it is; Tracker.follow then says CtState.established, with the META of steadyMeta. */
+export function isSteady(meta: number, tcpFlags: number): boolean {
+  return (meta & STEADY_MASK) === STEADY && (tcpFlags & STEADY_SEGMENT_MASK) === TcpFlag.ACK;
+}
+
+export function steadyMeta(meta: number, direction: number): number {
+  return (meta & 0xfffff) | (TcpSegment.ack << 20) | (direction << 23);
+}
+
 /** Decides; writes nothing but its own `meta`, `timeout` and `stream`, which hold what the connection becomes. */
 export class Tracker {
   /** META after the packet. */
@@ -54,6 +68,8 @@ export class Tracker {
   timeout = -1;
   /** STREAM of a connection that `open` makes: a tick. */
   stream = 0;
+  /** Milliseconds a steady connection has from its last segment on. */
+  readonly steadyTimeout: number;
   private readonly tcp: Int32Array;
   private readonly udp: number;
   private readonly udpStream: number;
@@ -64,6 +80,7 @@ export class Tracker {
 
   constructor(timeouts: Timeouts) {
     this.tcp = tcpTimeoutsByState(timeouts.tcp);
+    this.steadyTimeout = timeouts.tcp.established * 1000;
     this.unacknowledged = timeouts.tcp.unacknowledged * 1000;
     this.udp = timeouts.udp * 1000;
     this.udpStream = timeouts.udpStream * 1000;

@@ -1,0 +1,506 @@
+/**
+ * Batches through the data path. A batch gives what its packets give one by one, in order (SinglePath.process), with one exception: `work`
+ * also counts walks that were made ahead and then made again.
+ *
+ * How: all packets of a batch that must see rules are classified together, as if each were the first of the batch. Then they are settled in
+ * order. Where an earlier packet of the batch changed what a walk stood on (the same connection, what rules remember, free ports), the
+ * packet is taken alone after all. On the fast path packets with a valid entry go before that, without any walk, until the first one without.
+ */
+import type { PacketBatch } from "../packet/batch.js";
+import { PacketBatch as Batch } from "../packet/batch.js";
+import { CtState, CtStatus, NEW_CONNECTION } from "../packet/connection.js";
+import { isIcmp } from "../packet/protocol.js";
+import { tupleOf } from "../packet/packet.js";
+import { replyTuple } from "../packet/tuple.js";
+import { OutcomeBatch, OutcomeFlag, VERDICT_ACCEPT } from "../engine/outcome-batch.js";
+import type { Context } from "../engine/types.js";
+import { hashIPv4 } from "../conntrack/hash.js";
+import { ADDRESSES, type ConntrackTable, EXPIRES, MARK, PORTS, STREAM, STRIDE_IPV4 } from "../conntrack/table.js";
+import { isSteady, steadyMeta, TRACK_KILL, TRACK_REOPEN } from "../conntrack/track.js";
+import { type BatchResults, REASON_RULE } from "./results.js";
+import { SinglePath } from "./single.js";
+
+/** Packets whose index slots and records are touched ahead, so that their cache misses overlap. */
+const AHEAD = 64;
+
+const { masquerade, snat, notrack, detailed, fullyRandom } = OutcomeFlag;
+
+/** What was foreseen of the packets of a batch. */
+class Foresight {
+  /** Where the packet stands in `walks`; -1: it needs no walk. */
+  readonly walk: Int32Array;
+  readonly ref: Int32Array;
+  /** What Tracker said. */
+  readonly seen: Int32Array;
+  /** The packets to classify; on the way through all chains that is the batch itself. */
+  readonly walks: PacketBatch;
+  readonly outcomes: OutcomeBatch;
+
+  constructor(capacity: number) {
+    this.walk = new Int32Array(capacity);
+    this.ref = new Int32Array(capacity);
+    this.seen = new Int32Array(capacity);
+    this.walks = new Batch("ip", capacity);
+    this.outcomes = new OutcomeBatch("ip", capacity);
+  }
+}
+
+/** Connections, what rules remember, and an engine: what packets meet one after the other. */
+export class Datapath extends SinglePath {
+  private foresight = new Foresight(0);
+  private readonly hashes = new Int32Array(AHEAD);
+  private readonly slots = new Int32Array(AHEAD);
+  /** Keeps the loads that only warm the cache. */
+  private sink = 0;
+
+  /**
+   * Processes a batch at a time (milliseconds) and writes the results; `out` is as large as the batch. IPv4 allocates nothing for packets
+   * that have a connection, nor for first ones that no rule masquerades; IPv6 packets are taken one by one. In mode `chains` the connection columns
+   * of the batch are overwritten.
+   */
+  processBatch(batch: PacketBatch, now: number, out: BatchResults): void {
+    out.reset();
+    const table = this.table(batch.family);
+    const tick = this.moveClock(table, now);
+    if (batch.family === "ip6") {
+      for (let i = 0; i < batch.count; i++) this.processAlone(batch, i, now, out);
+      return;
+    }
+    const done = this.mode === "fast-path" ? this.runEstablished(table, batch, tick, out) : 0;
+    if (done === batch.count) return;
+    if (this.foresight.walk.length < batch.count) this.foresight = new Foresight(batch.capacity);
+    this.foresee(table, batch, done, tick);
+    this.classifyForeseen(batch, now, out);
+    this.settle(table, batch, done, tick, now, out);
+  }
+
+  private processAlone(batch: PacketBatch, i: number, now: number, out: BatchResults): void {
+    const result = this.process(batch.get(i), now, batch.id[i]!);
+    out.set(i, result);
+    if (result.outcome !== undefined) out.addWork(result.outcome.work);
+  }
+
+  /** Translates packets by their entries until one has none that lets it pass; gives the number of packets done. */
+  private runEstablished(table: ConntrackTable, batch: PacketBatch, tick: number, out: BatchResults): number {
+    for (let start = 0; start < batch.count; start += AHEAD) {
+      const end = Math.min(start + AHEAD, batch.count);
+      this.touchAhead(table, batch, start, end);
+      const stop = this.runChunk(table, batch, start, end, tick, out);
+      if (stop < end) return stop;
+    }
+    return batch.count;
+  }
+
+  private touchAhead(table: ConntrackTable, batch: PacketBatch, start: number, end: number): void {
+    const { hashes, slots } = this;
+    const { index, indexMask, refMask, records } = table;
+    const { src, dst, sport, dport, protocol } = batch;
+    for (let i = start; i < end; i++) {
+      hashes[i - start] = hashIPv4(src[i]! | 0, dst[i]! | 0, (sport[i]! << 16) | dport[i]!, protocol[i]!);
+    }
+    // Loops this short let the processor wait for a dozen cache misses at once.
+    const count = end - start;
+    for (let i = 0; i < count; i++) slots[i] = index[hashes[i]! & indexMask]!;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum ^= records[((slots[i]! & refMask) >>> 1) * STRIDE_IPV4]!;
+    this.sink ^= sum;
+  }
+
+  private runChunk(
+    table: ConntrackTable,
+    batch: PacketBatch,
+    start: number,
+    end: number,
+    tick: number,
+    out: BatchResults,
+  ): number {
+    const { hashes, slots, tracker } = this;
+    const { records, refMask } = table;
+    const { src, dst, sport, dport, protocol, tcpFlags, mark } = batch;
+    const toSrc = out.src;
+    const toDst = out.dst;
+    const toSport = out.sport;
+    const toDport = out.dport;
+    const { verdict, reason, state, ref: refs } = out;
+    const outMark = out.mark;
+    const steadyExpires = tick + tracker.steadyTimeout;
+    let i = start;
+    for (; i < end; i++) {
+      const ports = (sport[i]! << 16) | dport[i]!;
+      const from = src[i]! | 0;
+      const to = dst[i]! | 0;
+      const hash = hashes[i - start]!;
+      const slot = slots[i - start]!;
+      let ref = slot & refMask;
+      let side = ref & 1;
+      let base = (ref >>> 1) * STRIDE_IPV4;
+      // The first slot is the right one as a rule; the chunk may have removed it since, or it is another tuple's.
+      if (
+        records[base + PORTS + side] !== ports ||
+        records[base + ADDRESSES + 2 * side] !== from ||
+        records[base + ADDRESSES + 1 + 2 * side] !== to ||
+        (records[base]! & 255) !== protocol[i] ||
+        ref === 0
+      ) {
+        ref = table.lookupHashedIPv4(hash, from, to, ports, protocol[i]!);
+        if (ref === 0) break;
+        side = ref & 1;
+        base = (ref >>> 1) * STRIDE_IPV4;
+      }
+      if (records[base + EXPIRES]! - tick <= 0) break;
+      const meta = records[base]!;
+      if (meta === 0) break;
+      if (isSteady(meta, tcpFlags[i]!)) {
+        records[base] = steadyMeta(meta, side);
+        records[base + EXPIRES] = steadyExpires;
+        const other = base + ADDRESSES + 2 - 2 * side;
+        const otherPorts = records[base + PORTS + 1 - side]!;
+        toSrc[i] = records[other + 1]!;
+        toDst[i] = records[other]!;
+        toSport[i] = otherPorts;
+        toDport[i] = otherPorts >>> 16;
+        state[i] = CtState.established;
+        refs[i] = ref;
+      } else {
+        const seen = tracker.follow(meta, records[base + STREAM]!, side, tcpFlags[i]!, tick);
+        if (seen === TRACK_REOPEN || seen === CtState.invalid) break;
+        this.translate(records, base, side, ports, protocol[i]!, toSrc, toDst, toSport, toDport, i);
+        this.commit(table, ref, base, seen, tick, i, out);
+      }
+      verdict[i] = VERDICT_ACCEPT;
+      reason[i] = 0;
+      outMark[i] = mark[i]!;
+    }
+    out.known += i - start;
+    return i;
+  }
+
+  /** Writes the tuple a packet of a connection leaves with: the inverse of the other direction's. */
+  private translate(
+    records: Int32Array,
+    base: number,
+    side: number,
+    ports: number,
+    protocol: number,
+    src: Uint32Array,
+    dst: Uint32Array,
+    sport: Uint16Array,
+    dport: Uint16Array,
+    i: number,
+  ): void {
+    const other = base + ADDRESSES + 2 - 2 * side;
+    src[i] = records[other + 1]!;
+    dst[i] = records[other]!;
+    const otherPorts = records[base + PORTS + 1 - side]!;
+    if (isIcmp(protocol)) {
+      sport[i] = otherPorts >>> 16;
+      dport[i] = ports & 0xffff;
+    } else {
+      sport[i] = otherPorts & 0xffff;
+      dport[i] = otherPorts >>> 16;
+    }
+  }
+
+  /** Writes what Tracker.follow has just decided. */
+  private commit(
+    table: ConntrackTable,
+    ref: number,
+    base: number,
+    seen: number,
+    tick: number,
+    i: number,
+    out: BatchResults,
+  ): void {
+    const { records } = table;
+    const { meta, timeout } = this.tracker;
+    records[base] = meta;
+    if (timeout >= 0) records[base + EXPIRES] = tick + timeout;
+    out.state[i] = seen & 255;
+    if ((seen & TRACK_KILL) === 0) {
+      out.ref[i] = ref;
+    } else {
+      out.ref[i] = 0;
+      table.remove(ref);
+    }
+  }
+
+  /** Says of each packet from `from` on what conntrack would say now, and lists those that need a walk. Changes nothing. */
+  private foresee(table: ConntrackTable, batch: PacketBatch, from: number, tick: number): void {
+    const { walk, ref: refs, seen: codes, walks } = this.foresight;
+    const { records } = table;
+    const { tracker } = this;
+    const chains = this.mode === "chains";
+    let listed = 0;
+    if (walks.interfaces.join() !== batch.interfaces.join()) walks.interfaces.splice(0, Infinity, ...batch.interfaces);
+    for (let i = from; i < batch.count; i++) {
+      const ports = (batch.sport[i]! << 16) | batch.dport[i]!;
+      const protocol = batch.protocol[i]!;
+      let ref = table.lookupIPv4(batch.src[i]! | 0, batch.dst[i]! | 0, ports, protocol);
+      const base = (ref >>> 1) * STRIDE_IPV4;
+      let seen = TRACK_REOPEN;
+      if (ref !== 0 && records[base + EXPIRES]! - tick > 0) {
+        seen = tracker.follow(records[base]!, records[base + STREAM]!, ref & 1, batch.tcpFlags[i]!, tick);
+      }
+      if (seen === TRACK_REOPEN) {
+        ref = 0;
+        seen = tracker.open(protocol, batch.tcpFlags[i]!, batch.dport[i]!, tick);
+      }
+      refs[i] = ref;
+      codes[i] = seen;
+      if (!chains && ref !== 0 && seen !== CtState.invalid) {
+        walk[i] = -1;
+        continue;
+      }
+      const at = chains ? i : listed++;
+      walk[i] = at;
+      if (!chains) copyPacket(batch, i, walks, at);
+      const target = chains ? batch : walks;
+      const known = ref !== 0 && seen !== CtState.invalid;
+      target.state[at] = seen & 255;
+      target.reply[at] = known ? ref & 1 : 0;
+      target.status[at] = known ? (tracker.meta >>> 8) & 255 : 0;
+      target.ctmark[at] = known ? records[base + MARK]! : 0;
+      if (known)
+        this.translate(
+          records,
+          base,
+          ref & 1,
+          ports,
+          protocol,
+          target.toSrc,
+          target.toDst,
+          target.toSport,
+          target.toDport,
+          at,
+        );
+      else {
+        target.toSrc[at] = batch.src[i]!;
+        target.toDst[at] = batch.dst[i]!;
+        target.toSport[at] = batch.sport[i]!;
+        target.toDport[at] = batch.dport[i]!;
+      }
+    }
+    walks.count = listed;
+  }
+
+  private foreseenMemory = 0;
+  private foreseenChoices = false;
+
+  private classifyForeseen(batch: PacketBatch, now: number, out: BatchResults): void {
+    const { walks, outcomes } = this.foresight;
+    this.foreseenMemory = this.memoryVersion;
+    const chosen = this.destinationsChosen;
+    const context: Context = this.context("ip", now, NEW_CONNECTION, 0);
+    this.engine.classifyBatch(this.mode === "chains" ? batch : walks, context, outcomes);
+    this.foreseenChoices = this.destinationsChosen !== chosen;
+    out.addWork(outcomes.work);
+  }
+
+  /** Settles the packets in order by what was foreseen, or alone where that no longer holds. */
+  private settle(
+    table: ConntrackTable,
+    batch: PacketBatch,
+    from: number,
+    tick: number,
+    now: number,
+    out: BatchResults,
+  ): void {
+    for (let i = from; i < batch.count; i++) {
+      if (!this.settleForeseen(table, batch, i, tick, now, out)) this.processAlone(batch, i, now, out);
+    }
+  }
+
+  /** False where the packet has to be taken alone; nothing has changed then. */
+  private settleForeseen(
+    table: ConntrackTable,
+    batch: PacketBatch,
+    i: number,
+    tick: number,
+    now: number,
+    out: BatchResults,
+  ): boolean {
+    const { foresight, tracker } = this;
+    const { outcomes } = foresight;
+    const at = foresight.walk[i]!;
+    const stale = at >= 0 && (this.memoryVersion !== this.foreseenMemory || (this.foreseenChoices && out.opened > 0));
+    if (stale) return false;
+    const ports = (batch.sport[i]! << 16) | batch.dport[i]!;
+    const protocol = batch.protocol[i]!;
+    const ref = table.lookupIPv4(batch.src[i]! | 0, batch.dst[i]! | 0, ports, protocol);
+    if (ref !== foresight.ref[i]) return false;
+
+    if (ref === 0) {
+      const seen = tracker.open(protocol, batch.tcpFlags[i]!, batch.dport[i]!, tick);
+      if ((outcomes.flags[at]! & (detailed | notrack)) !== 0)
+        return this.settleDetailed(table, batch, i, seen, tick, now, out);
+      if (seen !== CtState.new) return writeUntranslated(batch, i, outcomes, at, seen, out);
+      return this.settleFirstIPv4(table, batch, i, at, tick, out);
+    }
+
+    const { records } = table;
+    const base = (ref >>> 1) * STRIDE_IPV4;
+    const seen = tracker.follow(records[base]!, records[base + STREAM]!, ref & 1, batch.tcpFlags[i]!, tick);
+    if (seen !== foresight.seen[i]) return false;
+    if (at < 0) {
+      out.verdict[i] = VERDICT_ACCEPT;
+      out.reason[i] = 0;
+      out.mark[i] = batch.mark[i]!;
+      this.translate(records, base, ref & 1, ports, protocol, out.src, out.dst, out.sport, out.dport, i);
+      this.commit(table, ref, base, seen, tick, i, out);
+      out.known++;
+      return true;
+    }
+    if ((outcomes.flags[at]! & (detailed | notrack)) !== 0) return false;
+    if (seen === CtState.invalid) return writeUntranslated(batch, i, outcomes, at, seen, out);
+    const walked = this.mode === "chains" ? batch : foresight.walks;
+    if (walked.status[at] !== ((tracker.meta >>> 8) & 255) || walked.ctmark[at] !== records[base + MARK]! >>> 0)
+      return false;
+    // A packet that rules stop may have been stopped in raw, before conntrack: only the whole outcome tells.
+    if (outcomes.verdict[at] !== VERDICT_ACCEPT) return false;
+    this.translate(records, base, ref & 1, ports, protocol, out.src, out.dst, out.sport, out.dport, i);
+    const foreseen =
+      out.src[i] === walked.toSrc[at] &&
+      out.dst[i] === walked.toDst[at] &&
+      out.sport[i] === walked.toSport[at] &&
+      out.dport[i] === walked.toDport[at];
+    if (!foreseen) return false;
+    out.verdict[i] = VERDICT_ACCEPT;
+    out.reason[i] = 0;
+    out.mark[i] = outcomes.mark[at]!;
+    this.commit(table, ref, base, seen, tick, i, out);
+    out.known++;
+    return true;
+  }
+
+  /** A first packet whose outcome is in the columns. */
+  private settleFirstIPv4(
+    table: ConntrackTable,
+    batch: PacketBatch,
+    i: number,
+    at: number,
+    tick: number,
+    out: BatchResults,
+  ): boolean {
+    const { outcomes } = this.foresight;
+    if (table.full) return false;
+    if (outcomes.verdict[at] !== VERDICT_ACCEPT) return writeUntranslated(batch, i, outcomes, at, CtState.new, out);
+    if ((outcomes.flags[at]! & (masquerade | snat)) !== 0)
+      return this.settleMasqueraded(table, batch, i, at, tick, out);
+    const { tracker } = this;
+    const protocol = batch.protocol[i]!;
+    const src = batch.src[i]! | 0;
+    const dst = outcomes.dst[at]! | 0;
+    const sport = batch.sport[i]!;
+    const dport = outcomes.dport[at]!;
+    const ports = (sport << 16) | batch.dport[i]!;
+    const replyPorts = isIcmp(protocol) ? icmpReplyPorts(protocol, sport, dport) : (dport << 16) | sport;
+    if (table.lookupIPv4(dst, src, replyPorts, protocol) !== 0) return false;
+    const status = dst !== (batch.dst[i]! | 0) || dport !== batch.dport[i] ? CtStatus.dnat : 0;
+    const ref = table.insertIPv4(
+      src,
+      batch.dst[i]! | 0,
+      ports,
+      dst,
+      src,
+      replyPorts,
+      tracker.meta | (status << 8),
+      tick + tracker.timeout,
+    );
+    table.records[(ref >>> 1) * STRIDE_IPV4 + STREAM] = tracker.stream;
+    out.verdict[i] = VERDICT_ACCEPT;
+    out.reason[i] = 0;
+    out.src[i] = src;
+    out.dst[i] = dst;
+    out.sport[i] = sport;
+    out.dport[i] = dport;
+    out.mark[i] = outcomes.mark[at]!;
+    out.state[i] = CtState.new;
+    out.ref[i] = ref;
+    out.opened++;
+    return true;
+  }
+
+  private settleMasqueraded(
+    table: ConntrackTable,
+    batch: PacketBatch,
+    i: number,
+    at: number,
+    tick: number,
+    out: BatchResults,
+  ): boolean {
+    const { outcomes } = this.foresight;
+    const address = this.node.route(outcomes.dst[at]!).source;
+    if ((outcomes.flags[at]! & snat) !== 0 || address === undefined) return false;
+    const packet = batch.get(i);
+    const tuple = { ...tupleOf(packet), dst: outcomes.dst[at]!, dport: outcomes.dport[at]! };
+    const range = { addresses: [address, address], fullyRandom: (outcomes.flags[at]! & fullyRandom) !== 0 } as const;
+    const { meta, timeout, stream } = this.tracker;
+    const entered = this.enterConnection(table, tupleOf(packet), tuple, range, meta, timeout, stream, tick);
+    const common = { packet, state: "new", ref: 0, entry: "none" } as const;
+    if (entered === undefined) out.set(i, { ...common, verdict: "drop", reason: "no-free-tuple" });
+    else {
+      const translated = { ...packet, ...entered.final, mark: outcomes.mark[at]! };
+      out.set(i, { verdict: "accept", packet: translated, state: "new", ref: entered.ref, entry: "opened" });
+    }
+    return true;
+  }
+
+  /** A packet without a connection whose whole outcome is at hand. */
+  private settleDetailed(
+    table: ConntrackTable,
+    batch: PacketBatch,
+    i: number,
+    seen: number,
+    tick: number,
+    now: number,
+    out: BatchResults,
+  ): boolean {
+    const outcome = this.foresight.outcomes.details.get(this.foresight.walk[i]!);
+    if (outcome === undefined || seen !== CtState.new) return false;
+    const { meta, timeout, stream } = this.tracker;
+    out.set(i, this.settleFirst(table, batch.get(i), outcome, meta, timeout, stream, tick, now));
+    return true;
+  }
+}
+
+/** A packet that no entry translates: it was stopped, or conntrack has nothing to do with it. */
+function writeUntranslated(
+  batch: PacketBatch,
+  i: number,
+  outcomes: OutcomeBatch,
+  at: number,
+  seen: number,
+  out: BatchResults,
+): true {
+  const accepted = outcomes.verdict[at] === VERDICT_ACCEPT;
+  out.verdict[i] = outcomes.verdict[at]!;
+  out.reason[i] = accepted ? 0 : REASON_RULE;
+  out.src[i] = batch.src[i]!;
+  out.dst[i] = batch.dst[i]!;
+  out.sport[i] = batch.sport[i]!;
+  out.dport[i] = batch.dport[i]!;
+  out.mark[i] = accepted ? outcomes.mark[at]! : batch.mark[i]!;
+  out.state[i] = seen;
+  out.ref[i] = 0;
+  return true;
+}
+
+function icmpReplyPorts(protocol: number, sport: number, dport: number): number {
+  const reply = replyTuple({ src: 0, dst: 0, protocol, sport, dport })!;
+  return (reply.sport << 16) | reply.dport;
+}
+
+/** Copies the columns that say what a packet is. */
+function copyPacket(from: PacketBatch, i: number, to: PacketBatch, at: number): void {
+  to.src[at] = from.src[i]!;
+  to.dst[at] = from.dst[i]!;
+  to.protocol[at] = from.protocol[i]!;
+  to.sport[at] = from.sport[i]!;
+  to.dport[at] = from.dport[i]!;
+  to.tcpFlags[at] = from.tcpFlags[i]!;
+  to.mark[at] = from.mark[i]!;
+  to.length[at] = from.length[i]!;
+  to.entrance[at] = from.entrance[i]!;
+  to.iif[at] = from.iif[i]!;
+  to.id[at] = from.id[i]!;
+}
