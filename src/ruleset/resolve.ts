@@ -125,43 +125,37 @@ function loops(chains: readonly ResolvedChain[]): Problem[] {
   return problems;
 }
 
+const hookNames: readonly Hook[] = ["prerouting", "input", "forward", "output", "postrouting"];
+const hookBit = (hook: Hook): number => 1 << hookNames.indexOf(hook);
+
 /** Hooks in which each translation may stand (checkentry masks in net/netfilter/xt_nat.c, xt_MASQUERADE.c, xt_REDIRECT.c). */
-const translationHooks: Record<string, readonly Hook[]> = {
-  dnat: ["prerouting", "output"],
-  redirect: ["prerouting", "output"],
-  snat: ["postrouting", "input"],
-  masquerade: ["postrouting"],
-};
+const translationHooks: ReadonlyMap<string, number> = new Map([
+  ["dnat", hookBit("prerouting") | hookBit("output")],
+  ["redirect", hookBit("prerouting") | hookBit("output")],
+  ["snat", hookBit("postrouting") | hookBit("input")],
+  ["masquerade", hookBit("postrouting")],
+]);
 
 function misplacedTranslations(chains: readonly ResolvedChain[]): Problem[] {
   const problems: Problem[] = [];
-  const hooks = reachingHooks(chains);
+  const reached = reachingHooks(chains);
   for (const chain of chains) {
     for (const { rule } of chain.rules) {
-      for (const statement of rule.statements) {
-        const allowed = translationHooks[statement.kind];
-        if (allowed === undefined) continue;
-        if (
-          chain.base === undefined ? isXtables(chain.table) && chain.table.name !== "nat" : chain.base.type !== "nat"
-        ) {
-          problems.push(
-            error(
-              "nat-outside-nat",
-              `${statement.kind.toUpperCase()} stands in ${chain.table.name} ${chain.name}: it is only valid in a nat chain`,
-              rule.span,
-            ),
-          );
-          continue;
-        }
-        const wrong = [...(hooks.get(chain) ?? [])].find((hook) => !allowed.includes(hook));
-        if (wrong !== undefined)
-          problems.push(
-            error(
-              "nat-in-wrong-hook",
-              `${statement.kind.toUpperCase()} in ${chain.name} is reached from ${wrong}: it is only valid from ${allowed.join(" and ")}`,
-              rule.span,
-            ),
-          );
+      const statement = rule.statements[rule.statements.length - 1];
+      const allowed = statement && translationHooks.get(statement.kind);
+      if (allowed === undefined) continue;
+      const name = statement!.kind.toUpperCase();
+      const { base, table } = chain;
+      if (base === undefined ? isXtables(table) && table.name !== "nat" : base.type !== "nat") {
+        const where = `${table.name} ${chain.name}`;
+        problems.push(
+          error("nat-outside-nat", `${name} stands in ${where}: it is only valid in a nat chain`, rule.span),
+        );
+      } else if ((reached[chain.id]! & ~allowed) !== 0) {
+        const wrong = hookNames.find((_, bit) => ((reached[chain.id]! & ~allowed) >>> bit) & 1);
+        const right = hookNames.filter((_, bit) => (allowed >>> bit) & 1).join(" and ");
+        const message = `${name} in ${chain.name} is reached from ${wrong}: it is only valid from ${right}`;
+        problems.push(error("nat-in-wrong-hook", message, rule.span));
       }
     }
   }
@@ -172,21 +166,20 @@ function isXtables(table: Table): boolean {
   return ["raw", "mangle", "nat", "filter", "security"].includes(table.name);
 }
 
-/** The hooks from which each chain can be reached by jumps. */
-function reachingHooks(chains: readonly ResolvedChain[]): Map<ResolvedChain, Set<Hook>> {
-  const hooks = new Map<ResolvedChain, Set<Hook>>();
+/** The hooks from which each chain can be reached by jumps, as bits, by chain id. */
+function reachingHooks(chains: readonly ResolvedChain[]): Uint8Array {
+  const reached = new Uint8Array(chains.length);
   for (const start of chains) {
     if (start.base === undefined) continue;
-    const hook = start.base.hook;
+    const bit = hookBit(start.base.hook);
     const todo = [start];
     for (let chain = todo.pop(); chain !== undefined; chain = todo.pop()) {
-      const known = hooks.get(chain) ?? new Set<Hook>();
-      if (known.has(hook)) continue;
-      hooks.set(chain, known.add(hook));
+      if ((reached[chain.id]! & bit) !== 0) continue;
+      reached[chain.id]! |= bit;
       for (const rule of chain.rules) if (rule.target !== undefined) todo.push(rule.target);
     }
   }
-  return hooks;
+  return reached;
 }
 
 /** The base chains of a hook that packets of a family see, by priority (stable: equal priorities in order of definition). */

@@ -153,7 +153,7 @@ class Code {
 function encode(rule: ResolvedRule, head: Head, code: Code, tests: InterfaceRow[]): void {
   const { statements } = rule.rule;
   for (let i = 0; i < statements.length; i++) {
-    if (!head.whole.has(i) && !encodeStatement(statements[i]!, rule, head, code, tests)) {
+    if (((head.whole >>> i) & 1) === 0 && !encodeStatement(statements[i]!, rule, head, code, tests)) {
       code.push(Op.general);
       return;
     }

@@ -19,7 +19,7 @@ export interface Plan {
 export function compile(resolved: ResolvedRuleSet, node: Node): Plan {
   const columns = layOut(resolved);
   const indexes = partition(resolved);
-  const services = new Fuser(resolved, indexes, node).all();
+  const services = new Fuser({ resolved, columns, indexes, node }).all();
   const tables = tabulate(services);
   return { resolved, node, columns, indexes, tables };
 }

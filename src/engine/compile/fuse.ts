@@ -7,12 +7,13 @@
 import { CtStatus } from "../../packet/connection.js";
 import type { Node } from "../../packet/node.js";
 import { hasPorts } from "../../packet/protocol.js";
-import { hostPrefix } from "../../packet/prefix.js";
 import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../../ruleset/resolve.js";
 import type { AddressMatch, SetMarkAction, Statement } from "../../ruleset/types.js";
 import { type Schedule, schedule, type Stage, type Station, ways } from "../path.js";
-import { headOf, isExact, isHost, isPure } from "./head.js";
+import { isHost, isPure } from "./head.js";
 import { answerOf, type Known } from "./known.js";
+import type { Columns } from "./columns.js";
+import { DestinationClasses } from "./destination-classes.js";
 import type { ChainIndex } from "./partition.js";
 import type { ServiceRecord } from "./services.js";
 
@@ -92,21 +93,34 @@ const THROUGH: End = { kind: "through" };
 const ACCEPT: End = { kind: "accept" };
 const TRANSLATED: End = { kind: "translated" };
 
+/** What fusing starts from: the results of the passes before it. */
+export interface FuseInput {
+  readonly resolved: ResolvedRuleSet;
+  readonly columns: Columns;
+  readonly indexes: readonly (ChainIndex | undefined)[];
+  readonly node: Node;
+}
+
 export class Fuser {
   private readonly schedule: Schedule;
 
-  constructor(
-    private readonly resolved: ResolvedRuleSet,
-    private readonly indexes: readonly (ChainIndex | undefined)[],
-    private readonly node: Node,
-  ) {
-    this.schedule = schedule(resolved, "ip");
+  private readonly indexes: FuseInput["indexes"];
+  private readonly node: Node;
+  private readonly classes: DestinationClasses;
+  /** Fates of destinations that no rule after NAT names, by all that can still tell them apart. */
+  private readonly fates = new Map<string, Fate>();
+
+  constructor(private readonly input: FuseInput) {
+    this.schedule = schedule(input.resolved, "ip");
+    this.indexes = input.indexes;
+    this.node = input.node;
+    this.classes = new DestinationClasses(this.schedule);
   }
 
   /** Works out every destination the rules name exactly. */
   all(): Service[] {
     const services: Service[] = [];
-    for (const [address, ports] of destinations(this.resolved, this.node)) {
+    for (const [address, ports] of destinations(this.input)) {
       for (const key of ports) {
         const service = this.one(address, key >>> 16, key & 0xffff);
         if (service !== undefined) services.push(service);
@@ -186,6 +200,16 @@ export class Fuser {
   }
 
   private fate(state: State, mark: number): Fate {
+    const { node, classes } = this;
+    if (classes.names(state.dst, state.dport)) return this.findFate(state, mark);
+    const route = node.route(state.dst);
+    const key = `${route.oif} ${node.addressType(state.dst)} ${state.protocol} ${state.status} ${mark}`;
+    let fate = this.fates.get(key);
+    if (fate === undefined) this.fates.set(key, (fate = this.findFate(state, mark)));
+    return fate;
+  }
+
+  private findFate(state: State, mark: number): Fate {
     const onward: State = { ...state, mark, marking: { tests: [], action: undefined } };
     const end = this.goOn(onward);
     if (end.kind === "stopped" || onward.marking.tests.length > 0) leave();
@@ -360,7 +384,7 @@ export class Fuser {
       const marking = { tests: [...state.marking.tests], action: state.marking.action };
       const branch: State = { ...state, marking };
       if (draws === 0) continue;
-      const end = this.execute(rule, rule.rule.statements.slice(rest), branch, new Map(entered));
+      const end = this.execute(rule, rule.rule.statements.slice(rest), branch, entered);
       if (end === "return" || end === "goto" || end.kind !== "translated") leave();
       const certain = draws === undefined || draws >= 2 ** 31;
       branches.push({ threshold: certain ? 2 ** 31 : draws, pick: certain ? undefined : rule, state: branch });
@@ -401,7 +425,7 @@ function markingOf(rule: ResolvedRule, rest: readonly Statement[]): SetMarkActio
 }
 
 /** Every {address, port, protocol} that some rule names, node ports at every address of the node: address -> protocol << 16 | port. */
-function destinations(resolved: ResolvedRuleSet, node: Node): Map<number, Set<number>> {
+function destinations({ resolved, columns, node }: FuseInput): Map<number, Set<number>> {
   const found = new Map<number, Set<number>>();
   const addKey = (address: number, key: number): void => {
     const held = found.get(address);
@@ -409,13 +433,12 @@ function destinations(resolved: ResolvedRuleSet, node: Node): Map<number, Set<nu
     else held.add(key);
   };
   const local = node.addresses.filter((address) => typeof address === "number");
-  for (const { rule, chain } of resolved.rules) {
-    if (chain.table.family === "ip6") continue;
-    const head = headOf(rule);
-    if (head.protocol === 0 || !isExact(head.dport)) continue;
-    const key = (head.protocol << 16) | head.dport[0];
-    if (head.dst === undefined) for (const address of local) addKey(address, key);
-    else if (typeof head.dst.value === "number" && head.dst.mask === hostPrefix(0).mask) addKey(head.dst.value, key);
+  for (let row = 0; row < resolved.rules.length; row++) {
+    const port = columns.dportFirst[row]!;
+    if (columns.protocol[row] === 0 || port !== columns.dportLast[row]) continue;
+    const key = (columns.protocol[row]! << 16) | port;
+    if (columns.dst[2 * row + 1] === 0) for (const address of local) addKey(address, key);
+    else if (columns.dst[2 * row + 1] === 0xffffffff) addKey(columns.dst[2 * row]!, key);
   }
   return found;
 }

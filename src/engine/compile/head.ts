@@ -13,8 +13,8 @@ export interface Head {
   protocol: number;
   sport: readonly [first: number, last: number] | undefined;
   dport: readonly [first: number, last: number] | undefined;
-  /** Statements that the head says completely, by index: once the head holds they need not be tried. */
-  readonly whole: ReadonlySet<number>;
+  /** Bit i: the head says all that statement i says, so once the head holds it need not be tried. */
+  whole: number;
 }
 
 /** Matches without state, draws and refusals: they may be tried early, or not at all where the rule fails anyway. */
@@ -40,12 +40,11 @@ export function isPure(statement: Statement): boolean {
 
 /** Reads the head off the tests before the first statement that is not pure: those behind it must not be tried before it. */
 export function headOf(rule: Rule): Head {
-  const whole = new Set<number>();
-  const head: Head = { src: undefined, dst: undefined, protocol: 0, sport: undefined, dport: undefined, whole };
-  for (let i = 0; i < rule.statements.length; i++) {
+  const head: Head = { src: undefined, dst: undefined, protocol: 0, sport: undefined, dport: undefined, whole: 0 };
+  for (let i = 0; i < Math.min(rule.statements.length, 31); i++) {
     const statement = rule.statements[i]!;
     if (!isPure(statement)) break;
-    if (statement.kind === "comment" || takeIn(head, statement)) whole.add(i);
+    if (statement.kind === "comment" || takeIn(head, statement)) head.whole |= 1 << i;
   }
   return head;
 }
