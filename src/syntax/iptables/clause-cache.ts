@@ -1,6 +1,9 @@
 import type { Statement } from "../../ruleset/types.js";
 import type { Tokens } from "./tokens.js";
 
+/** What a clause is read as: one statement, or some. */
+export type Read = Statement | readonly Statement[];
+
 const SLOTS = 1 << 15;
 
 /**
@@ -11,12 +14,12 @@ export class ClauseCache {
   private readonly hashes = new Int32Array(SLOTS);
   private readonly starts = new Int32Array(SLOTS).fill(-1);
   private readonly lengths = new Int32Array(SLOTS);
-  private readonly found: (readonly Statement[] | undefined)[] = Array.from({ length: SLOTS });
+  private readonly found: (Read | undefined)[] = Array.from({ length: SLOTS });
 
   constructor(private readonly tokens: Tokens) {}
 
   /** What the words from one index up to another were read as. */
-  get(from: number, to: number): readonly Statement[] | undefined {
+  get(from: number, to: number): Read | undefined {
     const { tokens } = this;
     const hash = this.hashOf(from, to);
     const slot = hash & (SLOTS - 1);
@@ -25,19 +28,19 @@ export class ClauseCache {
     const start = tokens.start[from]!;
     const length = tokens.end[to - 1]! - start;
     if (this.lengths[slot] !== length) return undefined;
-    const { text } = tokens;
-    for (let i = 0; i < length; i++) if (text.charCodeAt(start + i) !== text.charCodeAt(other + i)) return undefined;
+    const { codes } = tokens;
+    for (let i = 0; i < length; i++) if (codes[start + i] !== codes[other + i]) return undefined;
     return this.found[slot];
   }
 
-  set(from: number, to: number, statements: readonly Statement[]): void {
+  set(from: number, to: number, read: Read): void {
     const { tokens } = this;
     const hash = this.hashOf(from, to);
     const slot = hash & (SLOTS - 1);
     this.hashes[slot] = hash;
     this.starts[slot] = tokens.start[from]!;
     this.lengths[slot] = tokens.end[to - 1]! - tokens.start[from]!;
-    this.found[slot] = statements;
+    this.found[slot] = read;
   }
 
   /** Forgets everything: what a target's name means depends on the table's chains. */

@@ -1,5 +1,5 @@
 /** What iptables tests without a module: `-s -d -i -o -p -f`, in the order in which it prints them. */
-import { familyOf, type Family, formatAddress } from "../../packet/address.js";
+import { familyOf, type Family, formatAddress, parseDotted } from "../../packet/address.js";
 import { type MaskedAddress, parsePrefix, prefixLength } from "../../packet/prefix.js";
 import { parseProtocol, protocolName } from "../../packet/protocol.js";
 import type { AddressMatch, Match } from "../../ruleset/types.js";
@@ -95,6 +95,11 @@ export function parseHeader(
 }
 
 function addresses(option: "s" | "d", text: string, negate: boolean, family: Family, at: number): AddressMatch[] {
+  if (family === "ip" && text.endsWith("/32")) {
+    const value = parseDotted(text, 0, text.length - 3); // nearly all of a large dump
+    if (value >= 0)
+      return [{ kind: "address", field: option === "s" ? "saddr" : "daddr", value, mask: 0xffffffff, negate }];
+  }
   const prefixes = text.includes(",") ? text.split(",") : [text];
   if (prefixes.length > 1 && negate)
     throw new BadInput("negated-list", `! -${option} takes one address: a list of them would match everything`, at);
@@ -104,7 +109,8 @@ function addresses(option: "s" | "d", text: string, negate: boolean, family: Fam
     if (prefix === undefined || familyOf(prefix.value) !== family)
       throw new BadInput("bad-address", badAddress(`-${option}`, part, family), at);
     if (prefixes.length === 1 && isEverything(prefix) && !negate) return [];
-    read.push({ kind: "address", field: option === "s" ? "saddr" : "daddr", ...prefix, negate });
+    const field = option === "s" ? "saddr" : "daddr";
+    read.push({ kind: "address", field, value: prefix.value, mask: prefix.mask, negate });
   }
   return read;
 }

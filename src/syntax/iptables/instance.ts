@@ -1,12 +1,13 @@
 import type { Family } from "../../packet/address.js";
 import type { Statement } from "../../ruleset/types.js";
+import type { Read } from "./clause-cache.js";
 import { BadInput, Options, type OptionUse } from "./module.js";
 import { matchModules, type Module, targetModules } from "./registry.js";
 import type { Tokens } from "./tokens.js";
 
 /** One `-m`, `-j` or `-g` of a rule while it is read: which words belong to it. Reused from rule to rule. */
 export class Instance {
-  name = "";
+  private given: string | undefined;
   isTarget = false;
   /** Undefined for a match or target that is not known here, and for chains. */
   module: Module | undefined;
@@ -23,12 +24,12 @@ export class Instance {
   private strays: [from: number, to: number][] = [];
   private uses: OptionUse[] = [];
   private opaque = false;
-  private cached: readonly Statement[] | undefined;
+  private cached: Read | undefined;
 
   constructor(private readonly tokens: Tokens) {}
 
-  reset(name: string, isTarget: boolean): void {
-    this.name = name;
+  reset(name: string | undefined, isTarget: boolean): void {
+    this.given = name;
     this.isTarget = isTarget;
     this.module = this.chain = this.cached = undefined;
     this.implicit = this.declared = this.opaque = false;
@@ -45,11 +46,15 @@ export class Instance {
   }
 
   /** It reads the same as an earlier one. Should an option turn up that belongs to it, the words are gone through after all. */
-  resume(from: number, end: number, cached: readonly Statement[]): void {
+  resume(from: number, end: number, cached: Read): void {
     this.begin(from, end);
     this.contiguousEnd = end;
     this.cached = cached;
-    this.name = this.tokens.word(from + 1);
+  }
+
+  /** What stands after its `-m` or `-j`, or the name of the protocol it was brought in for. */
+  get name(): string {
+    return this.given ?? this.tokens.word(this.from + 1);
   }
 
   knows(option: string): boolean {
@@ -67,8 +72,8 @@ export class Instance {
 
   /** What a resumed instance is, found out only when it is asked for. */
   private reopen(): Module | undefined {
-    const first = this.cached![0];
-    if (first?.kind === "jump" || first?.kind === "goto") return undefined;
+    const { kind } = this.cached as Statement;
+    if (kind === "jump" || kind === "goto") return undefined;
     return (this.module = (this.isTarget ? targetModules : matchModules).get(this.name));
   }
 
@@ -131,14 +136,12 @@ export class Instance {
   }
 
   /** The statements it is. */
-  finish(family: Family): readonly Statement[] {
+  finish(family: Family): Read {
     if (this.cached !== undefined) return this.cached;
-    if (this.chain !== undefined) return [this.chain];
-    if (this.module === undefined || this.opaque) return [this.asOpaque()];
+    if (this.chain !== undefined) return this.chain;
+    if (this.module === undefined || this.opaque) return this.asOpaque();
     const options = new Options(this.name, family, this.uses, this.place());
-    const statements = this.module.syntax.parse(options);
-    if (statements === undefined) return [this.asOpaque()];
-    return Array.isArray(statements) ? (statements as readonly Statement[]) : [statements as Statement];
+    return this.module.syntax.parse(options) ?? this.asOpaque();
   }
 
   /** Whether the words from `from` to `end` say all there is of it, whatever stands around them. */

@@ -1,7 +1,7 @@
 /** iptables-save texts and `iptables -S` listings, line by line, into tables. */
 import type { Family } from "../../packet/address.js";
 import { error, type Problem, warning } from "../../ruleset/problem.js";
-import type { Chain, Rule, RuleSet, Span } from "../../ruleset/types.js";
+import type { Chain, Counters, Rule, RuleSet, Span, Statement } from "../../ruleset/types.js";
 import { builtinBase, isTable, tableNames } from "./builtin.js";
 import { BadInput } from "./module.js";
 import { parseCounters, RuleReader, ZERO_COUNTERS } from "./rule-reader.js";
@@ -108,7 +108,7 @@ class Reader {
   }
 
   private enter(name: string, span: Span): void {
-    this.table = new TableBuilder(this.options.family, name, span, this.options.form === "listing");
+    this.table = new TableBuilder(this.options.family, name, span, this.options.form === "listing", this.tokens);
     this.tables.push(this.table);
     this.rules.enter(this.table);
   }
@@ -160,14 +160,18 @@ class Reader {
           : `the policy of ${name} is ACCEPT or DROP, not "${policy}"`,
         tokens.start[Math.min(1, tokens.count - 1)]!,
       );
-    table.declare({ name, ...(base && { base }), rules: [], counters, span: this.spanAt(at) }, at);
+    const span = this.spanAt(at);
+    table.declare(
+      base === undefined ? { name, rules: [], counters, span } : { name, base, rules: [], counters, span },
+      at + 1,
+    );
   }
 
   private ruleLine(table: TableBuilder): void {
     const { tokens } = this;
     const at = tokens.start[0]!;
     let first = 0;
-    let counters: Rule["counters"];
+    let counters: Counters | undefined;
     if (this.text.charCodeAt(at) === 91) {
       counters = bracketCounters(tokens.word(0), at);
       first = 1;
@@ -183,14 +187,14 @@ class Reader {
     );
   }
 
-  private addRule(table: TableBuilder, first: number, given: Rule["counters"], insert: boolean): void {
+  private addRule(table: TableBuilder, first: number, given: Counters | undefined, insert: boolean): void {
     const { tokens, rules } = this;
     if (first + 1 >= tokens.count)
       throw new BadInput("missing-value", `${tokens.word(first)} needs the name of a chain`, tokens.start[first]!);
     let next = first + 2;
     let position: number | undefined;
     if (insert) position = next < tokens.count && /^\d+$/.test(tokens.word(next)) ? Number(tokens.word(next++)) : 1;
-    const chain = table.chainOf(this.text, tokens.start[first + 1]!, tokens.end[first + 1]!, this.line);
+    const chain = table.chainOf(first + 1, this.line);
     rules.read(next);
     if (rules.foreign) {
       const other = this.options.family === "ip" ? "IPv6" : "IPv4";
@@ -206,12 +210,7 @@ class Reader {
     const counters = rules.counters ?? given;
     const span = this.spanAt(tokens.start[0]!);
     for (const statements of rules.rules) {
-      const rule: Rule = {
-        statements,
-        ...(counters && { counters }),
-        ...(this.remarks.length > 0 && { remarks: this.remarks }),
-        span,
-      };
+      const rule = makeRule(statements, counters, this.remarks, span);
       if (this.remarks.length > 0) this.remarks = [];
       if (position === undefined) chain.rules.push(rule);
       else if (position >= 1 && position <= chain.rules.length + 1) chain.rules.splice(position++ - 1, 0, rule);
@@ -250,13 +249,19 @@ class Reader {
     const base = builtinBase(table.name, name, policy === "DROP" ? "drop" : "accept");
     if (base === undefined) throw table.notBuiltin(name, tokens.start[1]!);
     const counters = counted ? parseCounters(tokens.word(4), tokens.word(5), tokens.start[4]!) : undefined;
-    table.declare({ name, base, rules: [], ...(counters && { counters }), span: this.spanAt(at) }, at);
+    table.declare({ name, base, rules: [], ...(counters && { counters }), span: this.spanAt(at) }, tokens.start[1]!);
   }
 }
 
 /** `[PACKETS:BYTES]`. */
-function bracketCounters(text: string, at: number): Rule["counters"] & object {
+function bracketCounters(text: string, at: number): Counters {
   if (text === "[0:0]") return ZERO_COUNTERS;
   const colon = text.indexOf(":");
   return parseCounters(text.slice(1, Math.max(colon, 1)), text.endsWith("]") ? text.slice(colon + 1, -1) : "", at);
+}
+
+/** Dumps hold hundreds of thousands of rules: each is one small object, without spare room. */
+function makeRule(statements: Statement[], counters: Counters | undefined, remarks: string[], span: Span): Rule {
+  if (counters === undefined) return remarks.length === 0 ? { statements, span } : { statements, remarks, span };
+  return remarks.length === 0 ? { statements, counters, span } : { statements, counters, remarks, span };
 }

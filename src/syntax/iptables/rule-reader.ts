@@ -2,7 +2,7 @@
 import type { Family } from "../../packet/address.js";
 import { TCP, UDP, SCTP, ICMP, ICMPV6 } from "../../packet/protocol.js";
 import type { Counters, ProtocolMatch, Statement } from "../../ruleset/types.js";
-import { ClauseCache } from "./clause-cache.js";
+import { ClauseCache, type Read } from "./clause-cache.js";
 import { HEADER_PLACES, type HeaderOption, longOptions, parseHeader } from "./header.js";
 import { Instance } from "./instance.js";
 import { BadInput } from "./module.js";
@@ -12,8 +12,8 @@ import type { Tokens } from "./tokens.js";
 
 /** What the rule reader must know of the table around it. */
 export interface ChainNames {
-  /** The table's own string for a chain that is declared so far. */
-  declared(name: string): string | undefined;
+  /** The table's own string for the chain that a word of the line names, if it is declared so far. */
+  declared(word: number): string | undefined;
 }
 
 /** The module that `-p` brings in by itself when an option of it is met, for protocols that have one. */
@@ -41,6 +41,8 @@ const [MATCH, JUMP, GOTO, FRAGMENT, COUNTERS, V4, V6] = [..."mjgfc46"].map(code)
   number,
   number,
 ];
+/** headerPlace of a protocol match. */
+const PROTOCOL_PLACE = 4;
 /** Letters that end the options of an unknown match or target. */
 const ENDS = new Uint8Array(128);
 for (const letter of "sdiopmjgfcAI46") ENDS[code(letter)] = 1;
@@ -56,6 +58,8 @@ export class RuleReader {
 
   private readonly cache: ClauseCache;
   private readonly header: (readonly Statement[] | undefined)[] = Array.from({ length: HEADER_PLACES });
+  /** The statements of the rule being read; longer than they are many. */
+  private readonly scratch: Statement[] = [];
   private readonly instances: Instance[] = [];
   private used = 0;
   private current: Instance | undefined;
@@ -168,7 +172,8 @@ export class RuleReader {
     const from = this.first(i);
     let to = i + words;
     this.current = undefined;
-    let statements = to <= this.tokens.count ? this.cache.get(from, to) : undefined;
+    let statements = (to <= this.tokens.count ? this.cache.get(from, to) : undefined) as
+      readonly Statement[] | undefined;
     if (statements === undefined) {
       const option = String.fromCharCode(letter) as HeaderOption;
       let value = words === 1 ? "" : this.value(i, 1);
@@ -192,7 +197,7 @@ export class RuleReader {
     return to;
   }
 
-  private open(name: string, isTarget: boolean): Instance {
+  private open(name: string | undefined, isTarget: boolean): Instance {
     let instance = this.instances[this.used];
     if (instance === undefined) this.instances.push((instance = new Instance(this.tokens)));
     this.used++;
@@ -216,7 +221,7 @@ export class RuleReader {
     const end = this.clauseEnd(i);
     const cached = this.cache.get(i, end);
     if (cached !== undefined) {
-      this.open("", false).resume(i, end, cached);
+      this.open(undefined, false).resume(i, end, cached);
       this.current = undefined;
       return end;
     }
@@ -237,7 +242,7 @@ export class RuleReader {
     const end = this.clauseEnd(i);
     const cached = this.cache.get(i, end);
     if (cached !== undefined) {
-      this.target = this.open("", true);
+      this.target = this.open(undefined, true);
       this.target.resume(i, end, cached);
       this.current = undefined;
       return end;
@@ -247,7 +252,7 @@ export class RuleReader {
     instance.begin(i, end);
     instance.module = letter === GOTO ? undefined : targetModules.get(name);
     if (instance.module !== undefined) return i + 2;
-    const declared = this.chains.declared(name);
+    const declared = this.chains.declared(i + 1);
     if (letter === GOTO || declared !== undefined || !foreignTargets.has(name)) {
       instance.chain = { kind: letter === GOTO ? "goto" : "jump", chain: declared ?? name };
       instance.declared = declared !== undefined || letter === GOTO;
@@ -286,7 +291,7 @@ export class RuleReader {
 
   /** `-p tcp --dport 80` without `-m tcp`. */
   private openImplicit(option: string): Instance | undefined {
-    const protocol = this.header[4]?.[0] as ProtocolMatch | undefined;
+    const protocol = this.header[PROTOCOL_PLACE]?.[0] as ProtocolMatch | undefined;
     if (protocol === undefined || protocol.negate) return undefined;
     const name = implicitModules.get(protocol.protocol);
     if (name === undefined) return undefined;
@@ -301,32 +306,49 @@ export class RuleReader {
   }
 
   private finish(): void {
-    const matches: Statement[] = [];
-    let target: readonly Statement[] = [];
-    for (let k = 0; k < this.used; k++) {
-      const instance = this.instances[k]!;
-      const statements = instance.finish(this.family);
-      if (instance.isCacheable()) this.cache.set(instance.from, instance.end, statements);
-      for (const statement of statements) {
-        const wrong = missingProtocol(statement, this.header[4]?.[0] as ProtocolMatch | undefined);
-        if (wrong !== undefined) throw new BadInput("needs-protocol", wrong, instance.place());
-      }
-      if (instance.isTarget) target = statements;
-      else for (const statement of statements) matches.push(statement);
-    }
-    this.rules = this.headers().map((header) => [...header, ...matches, ...target]);
-  }
-
-  /** The header statements of each rule: the product of its lists of addresses. */
-  private headers(): Statement[][] {
-    let lists: Statement[][] = [[]];
+    const { scratch } = this;
+    let size = 0;
+    let lists = false;
     for (const statements of this.header) {
       if (statements === undefined || statements.length === 0) continue;
-      if (statements.length === 1) for (const list of lists) list.push(statements[0]!);
-      else lists = lists.flatMap((list) => statements.map((statement) => [...list, statement]));
+      if (statements.length > 1) lists = true;
+      scratch[size++] = statements[0]!;
     }
-    return lists;
+    const protocol = this.header[PROTOCOL_PLACE]?.[0] as ProtocolMatch | undefined;
+    const headerSize = size;
+    let target: Read | undefined;
+    for (let k = 0; k < this.used; k++) {
+      const instance = this.instances[k]!;
+      const read = instance.finish(this.family);
+      const wrong = isList(read) ? undefined : missingProtocol(read, protocol);
+      if (wrong !== undefined) throw new BadInput("needs-protocol", wrong, instance.place());
+      if (instance.isCacheable()) this.cache.set(instance.from, instance.end, read);
+      if (instance.isTarget) target = read;
+      else size = append(scratch, size, read);
+    }
+    if (target !== undefined) size = append(scratch, size, target);
+    this.rules = lists ? this.products(scratch.slice(headerSize, size)) : [scratch.slice(0, size)];
   }
+
+  /** The rules a line with lists of addresses makes: every combination of them. */
+  private products(rest: readonly Statement[]): Statement[][] {
+    let headers: Statement[][] = [[]];
+    for (const statements of this.header) {
+      if (statements === undefined || statements.length === 0) continue;
+      headers = headers.flatMap((header) => statements.map((statement) => [...header, statement]));
+    }
+    return headers.map((header) => [...header, ...rest]);
+  }
+}
+
+function isList(read: Read): read is readonly Statement[] {
+  return Array.isArray(read);
+}
+
+function append(to: Statement[], size: number, read: Read): number {
+  if (!isList(read)) to[size++] = read;
+  else for (const statement of read) to[size++] = statement;
+  return size;
 }
 
 function letterPlace(letter: number): number {

@@ -1,8 +1,10 @@
 import type { Family } from "../../packet/address.js";
 import type { Chain, Rule, Span, Table } from "../../ruleset/types.js";
 import { builtinBase, isBuiltinName, tablesWith } from "./builtin.js";
+import { ChainIndex } from "./chain-index.js";
 import { BadInput } from "./module.js";
 import { type ChainNames, ZERO_COUNTERS } from "./rule-reader.js";
+import type { Tokens } from "./tokens.js";
 
 /** A chain whose rules are still being added. */
 export type OpenChain = Omit<Chain, "rules"> & { readonly rules: Rule[] };
@@ -11,9 +13,7 @@ export type OpenChain = Omit<Chain, "rules"> & { readonly rules: Rule[] };
 export class TableBuilder implements ChainNames {
   before: readonly string[] = [];
   after: readonly string[] = [];
-  private readonly chains: OpenChain[] = [];
-  private readonly byName = new Map<string, OpenChain>();
-  private last: OpenChain | undefined;
+  private readonly chains: ChainIndex;
 
   constructor(
     private readonly family: Family,
@@ -21,34 +21,34 @@ export class TableBuilder implements ChainNames {
     private readonly span: Span,
     /** Read from a bare listing. */
     private readonly partial: boolean,
-  ) {}
-
-  declared(name: string): string | undefined {
-    return this.byName.get(name)?.name;
+    private readonly tokens: Tokens,
+  ) {
+    this.chains = new ChainIndex(tokens);
   }
 
-  /** Adds a chain; throws BadInput where there is one of its name. */
+  declared(word: number): string | undefined {
+    return this.chains.find(word)?.name;
+  }
+
+  /** Adds a chain without rules yet, whose name stands at an offset; throws BadInput where there is one of its name. */
   declare(chain: Chain, at: number): void {
-    if (this.byName.has(chain.name))
+    if (this.chains.findAt(at, chain.name.length) !== undefined)
       throw new BadInput("duplicate-chain", `chain ${chain.name} is declared twice in table ${this.name}`, at);
-    this.add({ ...chain, rules: [] });
+    this.add(chain as OpenChain, at);
   }
 
-  private add(chain: OpenChain): OpenChain {
-    this.chains.push(chain);
-    this.byName.set(chain.name, chain);
+  private add(chain: OpenChain, at: number): OpenChain {
+    this.chains.add(chain, at);
     return chain;
   }
 
   /**
-   * The chain a rule is added to, by its name in the text. A built-in chain need not be declared, nor need any chain in a listing;
+   * The chain a rule is added to, by the word that names it. A built-in chain need not be declared, nor need any chain in a listing;
    * a save file must declare all others.
    */
-  chainOf(text: string, from: number, to: number, line: number): OpenChain {
-    if (this.last !== undefined && this.last.name.length === to - from && text.startsWith(this.last.name, from))
-      return this.last;
-    const name = text.slice(from, to);
-    return (this.last = this.byName.get(name) ?? this.implied(name, from, line));
+  chainOf(word: number, line: number): OpenChain {
+    const { tokens } = this;
+    return this.chains.find(word) ?? this.implied(tokens.word(word), tokens.start[word]!, line);
   }
 
   private implied(name: string, at: number, line: number): OpenChain {
@@ -61,7 +61,7 @@ export class TableBuilder implements ChainNames {
         at,
       );
     const counters = this.partial ? {} : { counters: ZERO_COUNTERS };
-    return this.add({ name, ...(base && { base }), rules: [], ...counters, span: { line, column: 1 } });
+    return this.add({ name, ...(base && { base }), rules: [], ...counters, span: { line, column: 1 } }, at);
   }
 
   /** What is wrong with a built-in chain of another table in a listing. */
@@ -79,7 +79,7 @@ export class TableBuilder implements ChainNames {
     return {
       family: this.family,
       name: this.name,
-      chains: this.chains,
+      chains: this.chains.chains.map(trim),
       sets: [],
       maps: [],
       ...(this.before.length + this.after.length > 0 && { remarks: { before: this.before, after: this.after } }),
@@ -88,3 +88,11 @@ export class TableBuilder implements ChainNames {
     };
   }
 }
+
+/** Lists of rules grow by leaps: most chains are short, and what they leave free would be a tenth of a dump's memory. */
+function trim(chain: OpenChain): Chain {
+  (chain as { rules: readonly Rule[] }).rules = chain.rules.length === 0 ? NO_RULES : chain.rules.slice();
+  return chain;
+}
+
+const NO_RULES: readonly Rule[] = [];

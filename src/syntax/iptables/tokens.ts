@@ -1,4 +1,5 @@
 /** The words of one line, as offsets into the text: nothing is copied until somebody asks for a word. */
+import { Buffer } from "node:buffer";
 import { BadInput } from "./module.js";
 
 const PLAIN = 0;
@@ -27,28 +28,35 @@ export class Tokens {
   hash = new Int32Array(256);
   private form = new Uint8Array(256);
 
-  constructor(readonly text: string) {}
+  /** The characters of the text: a typed array is read several times as fast as a string. */
+  readonly codes: Uint8Array | Uint16Array;
+
+  constructor(readonly text: string) {
+    const ascii = Buffer.byteLength(text, "utf8") === text.length;
+    const bytes = Buffer.from(text, ascii ? "latin1" : "utf16le");
+    this.codes = ascii ? bytes : new Uint16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  }
 
   /** Splits the text between two offsets; throws BadInput where a quote is not closed. */
   scan(from: number, to: number): void {
-    const text = this.text;
+    const { codes } = this;
     let count = 0;
     let i = from;
     for (;;) {
       let c = 0;
-      while (i < to && ((c = text.charCodeAt(i)) === SPACE || c === TAB)) i++;
+      while (i < to && ((c = codes[i]!) === SPACE || c === TAB)) i++;
       if (i >= to) break;
       if (count === this.start.length) this.grow();
       const start = i;
       let hash = 0;
       let form = PLAIN;
       for (; i < to; i++) {
-        c = text.charCodeAt(i);
+        c = codes[i]!;
         if (c === SPACE || c === TAB) break;
         if (c === QUOTE) {
           form = i === start ? QUOTED : MIXED;
           let close = i + 1;
-          for (; close < to && (c = text.charCodeAt(close)) !== QUOTE; close++) {
+          for (; close < to && (c = codes[close]!) !== QUOTE; close++) {
             hash = Math.imul(hash ^ c, FACTOR);
             if (c === BACKSLASH) {
               form = MIXED;
@@ -79,6 +87,13 @@ export class Tokens {
     this.form = form;
   }
 
+  /** The hash that a word of the characters between two offsets has. */
+  hashOf(from: number, to: number): number {
+    let hash = 0;
+    for (let i = from; i < to; i++) hash = Math.imul(hash ^ this.codes[i]!, FACTOR);
+    return hash;
+  }
+
   /** The word without its quotes and backslashes. */
   word(i: number): string {
     const start = this.start[i]!;
@@ -93,20 +108,20 @@ export class Tokens {
   /** `-x`: the code of x; 0 for any other word. */
   shortOption(i: number): number {
     const start = this.start[i]!;
-    if (this.end[i]! - start !== 2 || this.text.charCodeAt(start) !== 45) return 0;
-    const c = this.text.charCodeAt(start + 1);
+    if (this.end[i]! - start !== 2 || this.codes[start] !== 45) return 0;
+    const c = this.codes[start + 1]!;
     return c === 45 ? 0 : c;
   }
 
   isLongOption(i: number): boolean {
     const start = this.start[i]!;
-    return this.end[i]! - start > 2 && this.text.charCodeAt(start) === 45 && this.text.charCodeAt(start + 1) === 45;
+    return this.end[i]! - start > 2 && this.codes[start] === 45 && this.codes[start + 1] === 45;
   }
 
   /** An exclamation mark, not quoted. */
   isNegation(i: number): boolean {
     const start = this.start[i]!;
-    return this.end[i] === start + 1 && this.text.charCodeAt(start) === 33;
+    return this.end[i] === start + 1 && this.codes[start] === 33;
   }
 
   isQuoted(i: number): boolean {

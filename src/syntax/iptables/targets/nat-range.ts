@@ -1,5 +1,5 @@
 /** What the four translations share: where they may go to (extensions/libxt_NAT.c), as text and as NatRange. */
-import { type Address, formatAddress } from "../../../packet/address.js";
+import { type Address, formatAddress, parseDotted } from "../../../packet/address.js";
 import type { NatRange, PortRange } from "../../../ruleset/types.js";
 import type { Options, OptionUse } from "../module.js";
 import { addressOf, formatPortRange, parsePort } from "../values.js";
@@ -11,9 +11,20 @@ const flags = [
   ["--persistent", "persistent"],
 ] as const;
 
+const NO_FLAGS = {};
+
 /** Reads `ADDRESS[-ADDRESS][:PORT[-PORT]]`, where an IPv6 address with a port stands in brackets. */
 export function parseRange(options: Options, use: OptionUse): NatRange {
   const text = use.values[0]!;
+  if (options.family === "ip") {
+    const colon = text.indexOf(":");
+    const value = parseDotted(text, 0, colon < 0 ? text.length : colon);
+    const port = colon < 0 ? 0 : parsePort(text.slice(colon + 1));
+    if (value >= 0 && port !== undefined) {
+      const addresses: [number, number] = [value, value];
+      return colon < 0 ? { addresses } : { addresses, ports: [port, port] };
+    }
+  }
   const bracket = text.indexOf("]");
   const colon =
     options.family === "ip" ? text.indexOf(":") : bracket >= 0 ? text.indexOf(":", bracket) : text.search(/^:\d/);
@@ -46,6 +57,7 @@ export function parsePorts(options: Options, use: OptionUse, text: string): Port
 }
 
 export function parseFlags(options: Options): Pick<NatRange, "random" | "fullyRandom" | "persistent"> {
+  if (options.all().length < 2 && !flags.some(([name]) => options.has(name))) return NO_FLAGS;
   return Object.fromEntries(flags.filter(([name]) => options.has(name)).map(([, field]) => [field, true]));
 }
 
