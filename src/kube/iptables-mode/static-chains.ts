@@ -144,17 +144,18 @@ export function forwardRules(layout: Layout, bit: number, detector?: LocalDetect
   return rules;
 }
 
+const NODE_PORTS = comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain");
+
 /** The rules that end nat KUBE-SERVICES: whatever is left and addressed to the node goes to the node ports. */
-export function nodePortJumps(settings: Settings): Rule[] {
-  const text = comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain");
+export function nodePortJumps(settings: Pick<Settings, "family" | "localhostNodePorts" | "nodePortAddresses">): Rule[] {
   const to = jump("KUBE-NODEPORTS");
   if (settings.nodePortAddresses !== undefined)
-    return settings.nodePortAddresses.map((address) => rule(destinationHost(address), text, to));
+    return settings.nodePortAddresses.map((address) => rule(destinationHost(address), NODE_PORTS, to));
   const withoutLoopback = settings.family === "ip6" || !settings.localhostNodePorts;
   return [
     withoutLoopback
-      ? rule(destination(loopback(settings.family), true), text, DESTINATION_LOCAL, to)
-      : rule(text, DESTINATION_LOCAL, to),
+      ? rule(destination(loopback(settings.family), true), NODE_PORTS, DESTINATION_LOCAL, to)
+      : rule(NODE_PORTS, DESTINATION_LOCAL, to),
   ];
 }
 
