@@ -21,8 +21,7 @@ export class Collection {
         this.cases.set(keyOf(what), { ...what, rounds: [round] });
         continue;
       }
-      if (JSON.stringify([known.work, known.checksum]) !== JSON.stringify([what.work, what.checksum]))
-        throw new Error(`two processes counted differently: ${keyOf(what)}`);
+      if (exactOf(known) !== exactOf(what)) throw new Error(`two processes counted differently: ${keyOf(what)}`);
       known.rounds = [...known.rounds, round];
     }
     for (const picks of result.picks) this.sampledPicks.set(`${picks.engine} ${picks.services}`, picks);
@@ -46,6 +45,10 @@ export class Collection {
     );
     return { cases, picks };
   }
+}
+
+function exactOf({ work, leastRulesVisited, checksum }: Omit<CaseResult, "samples" | "collections">): string {
+  return JSON.stringify([work, leastRulesVisited, checksum]);
 }
 
 function keyOf(one: Omit<CaseResult, "samples" | "collections">): string {

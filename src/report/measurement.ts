@@ -47,6 +47,8 @@ const benchCase = z.strictObject({
   packetsPerSample: z.number().int().positive(),
   /** Null where a program does not count. */
   work: work.nullable(),
+  /** Fewest rules visited for one packet: that which picked the first endpoint and was not masqueraded. Null where nobody looked. */
+  leastRulesVisited: count.nullable(),
   /** Over all outcomes of the packet pool in order (uint32): equal for programs that did the same. */
   checksum: z.number().int().min(0).max(0xffffffff).nullable(),
   rounds: z.array(round).min(1),

@@ -3,7 +3,8 @@
  * compiled code), so a process counts once: Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (ISMM 2013).
  */
 import seedrandom from "seedrandom";
-import { median, medianAbsoluteDeviation, quantileSorted } from "simple-statistics";
+import { medianAbsoluteDeviation, quantileSorted } from "simple-statistics";
+import { median } from "../stats/summary.js";
 import type { BenchRound } from "./measurement.js";
 
 /** All in the unit of the samples. */
@@ -66,17 +67,6 @@ export function ratioInterval(over: readonly BenchRound[], under: readonly Bench
     const upper = median(chosen.map((i) => drawMedian(top[i]!, random)));
     return upper / median(opposite.map((i) => drawMedian(bottom[i]!, random)));
   });
-}
-
-/** Least-squares slope of log y on log x: the exponent of growth. At least two different x, all values positive. */
-export function logLogSlope(points: readonly (readonly [x: number, y: number])[]): number {
-  const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
-  const meanX = logs.reduce((sum, [x]) => sum + x, 0) / logs.length;
-  const meanY = logs.reduce((sum, [, y]) => sum + y, 0) / logs.length;
-  const covariance = logs.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
-  const variance = logs.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
-  if (variance === 0) throw new RangeError("a slope needs at least two different x");
-  return covariance / variance;
 }
 
 /** Whether two intervals have a point in common. */

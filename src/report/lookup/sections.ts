@@ -1,8 +1,8 @@
-import { chiSquareTest } from "../../stats/chi-square.js";
+import { chiSquareTest } from "../../stats/goodness-of-fit.js";
 import { type BenchCase, type CaseFilter, findCases, type Measurement } from "../measurement.js";
 import { type Interval, ratioInterval, summarizeRounds } from "../rounds.js";
 import { drawTable, formatCount, formatFigure, type TableColumn } from "../table.js";
-import { formatRatio, pairWithC } from "./verdicts.js";
+import { didSameWork, formatRatio, pairWithC } from "./verdicts.js";
 
 /** A titled table of the report; none where the record holds nothing for it. */
 export interface Section {
@@ -172,7 +172,7 @@ export function drawReference(record: Measurement): Section | undefined {
     if (pair === undefined) return [];
     const { ours, c } = pair;
     const size = ours.flows > 0 ? `${formatCount(ours.flows)} flows` : `${formatCount(ours.services)} services`;
-    const same = ours.checksum !== null && ours.checksum === c.checksum ? "same" : "DIFFERENT";
+    const same = didSameWork(ours, c) ? "same" : "DIFFERENT";
     return [[label, size, formatTime(c), formatTime(ours), formatCaseRatio(ours, c), same]];
   });
   if (rows.length === 0) return undefined;

@@ -1,6 +1,7 @@
 import { type BenchCase, type CaseFilter, findCases, type Measurement } from "../measurement.js";
-import { type Interval, logLogSlope, overlap, ratioInterval, summarizeRounds } from "../rounds.js";
+import { type Interval, overlap, ratioInterval, summarizeRounds } from "../rounds.js";
 import { formatCount, formatFigure } from "../table.js";
+import { logLogSlope } from "../../stats/summary.js";
 import {
   C_LOOKUP_SPREAD,
   ESTABLISHED_OVER_C,
@@ -161,19 +162,25 @@ function indexedGrowth(record: Measurement): Judgement | string {
 function linearSlope(record: Measurement): Judgement | string {
   const points = linearBySize(record, "last");
   if (points.length < 3) return "it takes the sizes of a full run";
-  const slope = logLogSlope(points.map((one) => [one.services, summarizeRounds(one.rounds).median]));
-  const visits = logLogSlope(points.map((one) => [one.services, one.work!.rulesVisited]));
+  const sizes = points.map((one) => one.services);
+  const times = points.map((one) => summarizeRounds(one.rounds).median);
+  const { slope } = logLogSlope(sizes, times);
+  const visits = logLogSlope(
+    sizes,
+    points.map((one) => one.work!.rulesVisited),
+  ).slope;
   return {
     passed: slope >= LINEAR_SLOPE.least && slope <= LINEAR_SLOPE.most,
     detail: `log-log slope ${slope.toFixed(3)} (rules visited ${visits.toFixed(3)}), from ${LINEAR_SLOPE.least} to ${LINEAR_SLOPE.most}`,
   };
 }
 
-/** A walk to the last of N services tries N - 1 rules more than one to the first, and nothing else differs. */
+/** A walk to the last of N services tries N - 1 rules more than one to the first, where both fare alike after that. */
 function proportionalVisits(record: Measurement): Judgement | string {
   const differences = linearBySize(record, "last").flatMap((last) => {
     const first = ours(record, "linear", last.services, "first");
-    return first?.work ? [{ services: last.services, more: last.work!.rulesVisited - first.work.rulesVisited }] : [];
+    const [most, least] = [last.leastRulesVisited, first?.leastRulesVisited ?? null];
+    return most === null || least === null ? [] : [{ services: last.services, more: most - least }];
   });
   if (differences.length === 0) return "linear was not measured";
   const wrong = differences.filter(({ services, more }) => more !== services - 1);
@@ -187,7 +194,7 @@ function proportionalVisits(record: Measurement): Judgement | string {
 function sameChecksums(record: Measurement): Judgement | string {
   const pairs = (["lookup", "walk", "established", "first-datapath"] as const).flatMap((which) => {
     const pair = pairWithC(record, which);
-    return pair ? [{ which, same: pair.ours.checksum !== null && pair.ours.checksum === pair.c.checksum }] : [];
+    return pair ? [{ which, same: didSameWork(pair.ours, pair.c) }] : [];
   });
   if (pairs.length === 0) return NO_C;
   const different = pairs.filter(({ same }) => !same).map(({ which }) => which);
@@ -198,6 +205,12 @@ function sameChecksums(record: Measurement): Judgement | string {
         ? `equal for ${pairs.map(({ which }) => which).join(", ")}`
         : `different for ${different.join(", ")}`,
   };
+}
+
+/** Whether two programs came to the same outcomes, and visited as many rules where both count them. */
+export function didSameWork(ours: BenchCase, c: BenchCase): boolean {
+  const counted = ours.work === null || c.work === null || ours.work.rulesVisited === c.work.rulesVisited;
+  return ours.checksum !== null && ours.checksum === c.checksum && counted;
 }
 
 /** Judges what no noise can touch. */

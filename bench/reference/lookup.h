@@ -1,0 +1,38 @@
+/* The service map, the pick and the backends of src/engine/compile/services.ts: what lookup.c measures alone, and conntrack.c uses for the
+ * first packet of a connection. Include after common.h.
+ */
+enum { SERVICE_WORDS = 8 };
+
+static const int32_t *map, *backends;
+static const uint32_t *bounds;
+static uint32_t slot_mask, pick_key;
+
+static inline uint32_t service_hash(uint32_t address, uint32_t port_and_protocol) {
+  uint32_t h = (address ^ port_and_protocol * 0x9e3779b1u) * 0x85ebca6bu;
+  h = (h ^ (h >> 15)) * 0xc2b2ae35u;
+  return h ^ (h >> 13);
+}
+
+static inline uint32_t find_service(uint32_t address, uint32_t port_and_protocol) {
+  uint32_t slot = service_hash(address, port_and_protocol) & slot_mask;
+  for (;;) {
+    const uint32_t row = slot * SERVICE_WORDS;
+    const uint32_t held = (uint32_t)map[row + 1];
+    if (held == 0 || (held == port_and_protocol && (uint32_t)map[row] == address)) return row;
+    slot = (slot + 1) & slot_mask;
+  }
+}
+
+/* The first backend whose bound is not below the draw: guessed as if all were equal, then corrected. */
+static inline uint32_t pick_backend(uint32_t offset, uint32_t count, uint32_t draw) {
+  uint32_t k = (uint32_t)(((uint64_t)draw * count) >> 32);
+  while (draw > bounds[offset + k]) k++;
+  while (k > 0 && draw <= bounds[offset + k - 1]) k--;
+  return k;
+}
+
+/* The backend of a packet to the service at `row`. */
+static inline uint32_t choose_backend(uint32_t row, uint32_t packet) {
+  const uint32_t choices = (uint32_t)map[row + 3], first = (uint32_t)map[row + 2];
+  return choices > 1 ? first + pick_backend((uint32_t)map[row + 4], choices, draw_with(pick_key, packet)) : first;
+}

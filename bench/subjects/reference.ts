@@ -1,0 +1,96 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { indexedEngine } from "../../src/index.js";
+import type { ProcessPlan } from "../plan.js";
+import type { CaseResult, ProcessResult, Scratch } from "../processes.js";
+import { programPath } from "../reference/compile.js";
+import { writeConntrackInput, writeLookupInput, writeWalkInput } from "../reference/input.js";
+import { makeCluster } from "../workload/cluster.js";
+import { drawPool } from "../workload/pool.js";
+import { FIRST_TIMED, FLOW_BATCH, openTraffic } from "./datapath.js";
+import { poolSize } from "./walk.js";
+
+type ReferencePlan = Extract<ProcessPlan, { kind: "reference" }>;
+
+/** What a C program prints, a line for each thing it measured. */
+interface ProgramResult {
+  readonly samples: readonly number[];
+  readonly checksum: number;
+  readonly rulesVisited: number;
+}
+
+/** Runs a C program on the same packets that the engines get. Its input is written by the first process that needs it. */
+export async function measureReference(plan: ReferencePlan, { directory }: Scratch): Promise<ProcessResult> {
+  const { program, services, flows, milliseconds } = plan;
+  const input = join(directory, `${program}-${services}-${flows}.bin`);
+  if (!existsSync(input)) writeInput(plan, input);
+  const words = [input, String(milliseconds), ...(program === "conntrack" ? [String(FIRST_TIMED)] : [])];
+  const output = execFileSync(programPath(directory, program), words, { encoding: "utf8", maxBuffer: 2 ** 26 });
+  const results = output
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as ProgramResult);
+  const [linear, indexed] = [poolSize("linear"), poolSize("indexed")];
+  switch (program) {
+    case "lookup":
+      return { cases: [caseOf(plan, results[0]!, "first", indexed.batchSize)], picks: [], sink: 0 };
+    case "walk": {
+      const visited = results[0]!.rulesVisited / linear.packets;
+      const work = { rulesVisited: visited, chainsEntered: 0, draws: 0, mapLookups: 0 };
+      const one = { ...caseOf(plan, results[0]!, "first", linear.batchSize), destination: "last" as const, work };
+      return { cases: [one], picks: [], sink: 0 };
+    }
+    case "conntrack": {
+      const cases = [
+        caseOf(plan, results[0]!, "established-fast-path", FLOW_BATCH),
+        caseOf(plan, results[1]!, "first-datapath", FLOW_BATCH),
+      ];
+      return { cases, picks: [], sink: 0 };
+    }
+  }
+}
+
+function writeInput({ program, services, endpoints, flows, seed }: ReferencePlan, path: string): void {
+  const cluster = makeCluster(services, endpoints, seed);
+  const { resolved, node } = cluster;
+  const size = poolSize(program === "walk" ? "linear" : "indexed");
+  switch (program) {
+    case "lookup": {
+      const pool = drawPool(cluster.services, "uniform", seed, size.packets, size.batchSize);
+      return writeLookupInput(path, indexedEngine(resolved, { node }).plan, pool, seed);
+    }
+    case "walk": {
+      const pool = drawPool(cluster.services, "last", seed, size.packets, size.batchSize);
+      return writeWalkInput(path, cluster, pool, seed);
+    }
+    case "conntrack": {
+      const engine = indexedEngine(resolved, { node });
+      return writeConntrackInput(path, engine.plan, openTraffic(cluster, engine, "fast-path", flows, seed), seed);
+    }
+  }
+}
+
+function caseOf(
+  { services, endpoints, flows }: ReferencePlan,
+  { samples, checksum }: ProgramResult,
+  packet: CaseResult["packet"],
+  packetsPerSample: number,
+): CaseResult {
+  return {
+    engine: "C",
+    harness: "c",
+    packet,
+    destination: "uniform",
+    services,
+    endpoints,
+    ruleSets: 1,
+    flows,
+    packetsPerSample,
+    work: null,
+    leastRulesVisited: null,
+    checksum,
+    samples,
+    collections: 0,
+  };
+}
