@@ -142,9 +142,10 @@ const at = (
 
 const node = { name: "here", addresses: [] };
 
+const texts = (some: readonly { text: string }[]): string => some.map((one) => one.text.slice(7, -5)).join(" ");
+
 const usable = (spec: object, ...list: ReturnType<typeof at>[]): unknown => {
   const found = usableEndpoints(portsOf(webService(spec), webSlice(list))[0]!, node);
-  const texts = (some: readonly { text: string }[]): string => some.map((one) => one.text.slice(7, -5)).join(" ");
   return {
     cluster: texts(found.cluster),
     local: texts(found.local),
