@@ -35,8 +35,12 @@ export function expectSameOutcomes(subject: Subject, packets: readonly Packet[],
     const context = contextFor(node, seed, i);
     const [want, got] = [linear.classify(packet, context), indexed.classify(packet, context)];
     if (outcomeKey(want) !== outcomeKey(got)) {
-      expect.soft(got, `indexed differs on packet ${i} of seed ${seed}: ${JSON.stringify(packet)}; ${rerun}`).toEqual(want);
-      throw new Error(`indexed differs from linear: ${outcomeKey(got)} instead of ${outcomeKey(want)} for ${JSON.stringify(packet)}; ${rerun}`);
+      expect
+        .soft(got, `indexed differs on packet ${i} of seed ${seed}: ${JSON.stringify(packet)}; ${rerun}`)
+        .toEqual(want);
+      throw new Error(
+        `indexed differs from linear: ${outcomeKey(got)} instead of ${outcomeKey(want)} for ${JSON.stringify(packet)}; ${rerun}`,
+      );
     }
   }
   for (const family of ["ip", "ip6"] as const) {
@@ -51,7 +55,9 @@ export function expectSameOutcomes(subject: Subject, packets: readonly Packet[],
         const [a, b] = [JSON.stringify(got.get(at)), JSON.stringify(want.get(at))];
         const [x, y] = [got, want].map((out) => out.details.get(at)?.changes ?? []);
         if (a !== b || JSON.stringify(x) !== JSON.stringify(y)) {
-          throw new Error(`${engine.name} differs from linear in a batch: ${a} instead of ${b} for ${JSON.stringify(packet)}; ${rerun}`);
+          throw new Error(
+            `${engine.name} differs from linear in a batch: ${a} instead of ${b} for ${JSON.stringify(packet)}; ${rerun}`,
+          );
         }
       });
       if (engine === columns) expect(got.work, `work of the column scan; ${rerun}`).toEqual(want.work);
@@ -73,7 +79,8 @@ export function expectSameDistributions(subject: Subject, packets: readonly Pack
   for (const packet of packets) {
     const context = contextFor(subject.node, 0);
     const [want, got] = [linear.outcomes(packet, context), indexed.outcomes(packet, context)].map(byOutcome);
-    const show = (table: ReturnType<typeof byOutcome>): string[] => [...table].map(([k, p]) => `${formatFraction(p)} ${k}`).sort();
+    const show = (table: ReturnType<typeof byOutcome>): string[] =>
+      [...table].map(([k, p]) => `${formatFraction(p)} ${k}`).sort();
     const same = want!.size === got!.size && [...want!].every(([key, p]) => got!.has(key) && equals(got!.get(key)!, p));
     if (!same) expect(show(got!), `${JSON.stringify(packet)}; ${rerun}`).toEqual(show(want!));
   }

@@ -6,7 +6,8 @@ import { synthesizeCluster } from "../../src/kube/synthetic.js";
 import { packetsFor } from "../arbitrary/packets.js";
 import { expectSameDistributions, expectSameOutcomes } from "./engines-agree.js";
 
-const rerun = (seed: number): string => `rerun: CHAINWALK_SEED=${seed} npx vitest run --config test/vitest.config.ts test/law/engines.test.ts`;
+const rerun = (seed: number): string =>
+  `rerun: CHAINWALK_SEED=${seed} npx vitest run --config test/vitest.config.ts test/law/engines.test.ts`;
 const seed = Number(process.env.CHAINWALK_SEED ?? 20260101);
 const long = process.env.CHAINWALK_LONG === "1";
 
