@@ -273,15 +273,12 @@ int main(int argc, char **argv) {
   ref_mask = parameters[1];
   tick = (int32_t)parameters[2];
   top = parameters[3];
-  slot_mask = parameters[4];
   pick_key = draw_key(parameters[5], parameters[6], 0xffffffffu, 0);
   records = (int32_t *)input[1].words;
   capacity = input[1].length / STRIDE;
   slots = (int32_t *)input[2].words;
   index_mask = input[2].length - 1;
-  map = (int32_t *)input[3].words;
-  backends = (int32_t *)input[4].words;
-  bounds = input[5].words;
+  take_tables(input[3], input[4], input[5], parameters[4]);
   established = packets_at(6);
   first = packets_at(13);
   known = results_for(established.count);

@@ -22,7 +22,7 @@ export function writeLookupInput(path: string, { tables }: Plan, pool: PacketPoo
     [pool.batches[0]!.count, slotMask, markUnmarked, markMarked, ...seedWords(seed)],
     map,
     backends,
-    bounds,
+    unsignedBounds(bounds),
     sourceTests.map((test) => test.value),
     sourceTests.map((test) => test.mask),
     sourceTests.map((test) => Number(test.negate)),
@@ -116,10 +116,15 @@ export function writeConntrackInput(path: string, { tables }: Plan, traffic: Tra
     table.index,
     tables.map,
     tables.backends,
-    tables.bounds,
+    unsignedBounds(tables.bounds),
     ...CONNTRACK_COLUMNS.map(columnsOf(established)),
     ...CONNTRACK_COLUMNS.map(columnsOf(first)),
   ]);
+}
+
+/** The bounds of picks as C compares them, unsigned: in the tables their order is turned into that of int32. */
+function unsignedBounds(bounds: Int32Array): Uint32Array {
+  return Uint32Array.from(bounds, (bound) => bound ^ 0x80000000);
 }
 
 const CONNTRACK_COLUMNS = ["src", "dst", "protocol", "sport", "dport", "tcpFlags", "id"] as const;

@@ -50,13 +50,10 @@ int main(int argc, char **argv) {
   if (read_input(argv[1]) != 12) fail("this input is for another program");
   const uint32_t *parameters = input[0].words;
   batch_size = parameters[0];
-  slot_mask = parameters[1];
   mark_unmarked = parameters[2];
   mark_marked = parameters[3];
   pick_key = draw_key(parameters[4], parameters[5], 0xffffffffu, 0);
-  map = (int32_t *)input[1].words;
-  backends = (int32_t *)input[2].words;
-  bounds = input[3].words;
+  take_tables(input[1], input[2], input[3], parameters[1]);
   test_value = (int32_t *)input[4].words;
   test_mask = (int32_t *)input[5].words;
   test_negate = (int32_t *)input[6].words;

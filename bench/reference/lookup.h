@@ -23,6 +23,22 @@ static inline uint32_t find_service(uint32_t address, uint32_t port_and_protocol
   }
 }
 
+/* Takes the tables over. Ends the program where they are not laid out as it reads them. */
+static void take_tables(Array map_words, Array backend_words, Array bound_words, uint32_t mask) {
+  map = (int32_t *)map_words.words;
+  backends = (int32_t *)backend_words.words;
+  bounds = bound_words.words;
+  slot_mask = mask;
+  int sound = map_words.length == ((uint64_t)mask + 1) * SERVICE_WORDS;
+  for (uint32_t row = 0; sound && row < map_words.length; row += SERVICE_WORDS) {
+    const uint32_t first = (uint32_t)map[row + 2], count = (uint32_t)map[row + 3], offset = (uint32_t)map[row + 4];
+    if (map[row + 1] == 0 || count == 0) continue;
+    sound = (first + count) * 2 <= backend_words.length && offset + count <= bound_words.length &&
+            bounds[offset + count - 1] == 0xffffffffu;
+  }
+  if (!sound) fail("the service tables are not laid out as this program reads them");
+}
+
 /* The first backend whose bound is not below the draw: guessed as if all were equal, then corrected. */
 static inline uint32_t pick_backend(uint32_t offset, uint32_t count, uint32_t draw) {
   uint32_t k = (uint32_t)(((uint64_t)draw * count) >> 32);
