@@ -25,11 +25,16 @@ export function drawKey(seed: number, rule: number, visit: number): number {
  * the numbers of one rule are not those of another in a different order.
  */
 export function drawWith(key: number, packet: number): number {
+  return drawBits(key, packet) >>> 0;
+}
+
+/** The bits of drawWith as int32, for hot loops: V8 keeps an int32 in a register, and a uint32 often as a double. */
+export function drawBits(key: number, packet: number): number {
   let x = packet ^ key;
   x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
-  x = Math.imul((x ^ (x >>> 15)) + key, 0x846ca68b);
+  x = Math.imul(((x ^ (x >>> 15)) + key) | 0, 0x846ca68b);
   x = Math.imul(x ^ (x >>> 16), 0x21f0aaad);
-  return (x ^ (x >>> 15)) >>> 0;
+  return x ^ (x >>> 15);
 }
 
 /** Draws by name, from a seed: no state, so any engine may ask for any draw in any order. `namedDraw(s)(p, r, v)` is `drawWith(drawKey(s, r, v), p)`. */

@@ -13,7 +13,7 @@ import type { ResolvedRuleSet } from "../ruleset/resolve.js";
 import { layOut } from "./compile/columns.js";
 import { compile, type Plan } from "./compile/compile.js";
 import { BackendFlag, findService, pickBackend, type ServiceRecord, ServiceKind } from "./compile/services.js";
-import { drawKey, drawWith } from "./draw.js";
+import { drawBits, drawKey } from "./draw.js";
 import { dyadic, type Fraction, multiply, ONE } from "./fraction.js";
 import { classifyOne, type EngineOptions, walkingEngine } from "./linear.js";
 import { semanticsOf, type Skip } from "./machine.js";
@@ -152,7 +152,7 @@ class Lookup {
     const { left } = this;
     const { draw } = context;
     const seeded = !this.replay && draw.seed !== undefined;
-    const key = seeded ? drawKey(draw.seed!, PICK_DRAW, 0) : 0;
+    const key = seeded ? drawKey(draw.seed!, PICK_DRAW, 0) | 0 : 0;
     let leftOver = 0;
     let draws = 0;
     let picked = 0;
@@ -176,8 +176,8 @@ class Lookup {
       let backend = map[row + 2]!;
       if (choices > 1) {
         draws++;
-        if (seeded) backend += pickBackend(bounds, map[row + 4]!, choices, drawWith(key, id[i]!));
-        else if (!this.replay) backend += pickBackend(bounds, map[row + 4]!, choices, draw(id[i]!, PICK_DRAW, 0) >>> 0);
+        if (seeded) backend += pickBackend(bounds, map[row + 4]!, choices, drawBits(key, id[i]! | 0));
+        else if (!this.replay) backend += pickBackend(bounds, map[row + 4]!, choices, draw(id[i]!, PICK_DRAW, 0) | 0);
         else {
           const k = this.drawInTurn(row, draw, id[i]!);
           draws += Math.min(k, choices - 2);
@@ -254,7 +254,7 @@ class Lookup {
     if (count < 2) return 0;
     const packet = context.packet ?? 0;
     if (this.replay) return this.drawInTurn(row, context.draw, packet);
-    return pickBackend(bounds, map[row + 4]!, count, context.draw(packet, PICK_DRAW, 0) >>> 0);
+    return pickBackend(bounds, map[row + 4]!, count, context.draw(packet, PICK_DRAW, 0) | 0);
   }
 
   /** The draws of the picking rules one after the other, each by its name. */

@@ -46,16 +46,20 @@ function vocabulary(resolved: ResolvedRuleSet, node: Node, family: Family): Voca
 }
 
 /** Packets aimed at the boundaries of a rule set's tests: hits, neighbours, other protocols, ports, sources, marks. */
-export function packetsFor(resolved: ResolvedRuleSet, node: Node, family: Family, count: number, seed: string): Packet[] {
+export function packetsFor(
+  resolved: ResolvedRuleSet,
+  node: Node,
+  family: Family,
+  count: number,
+  seed: string,
+): Packet[] {
   const random = seedrandom.alea(seed);
   const below = (n: number): number => Math.floor(random() * n);
   const pick = <T>(from: readonly T[]): T => from[below(from.length)]!;
   const chance = (p: number): boolean => random() < p;
   const words = vocabulary(resolved, node, family);
   const anyAddress = (): Address =>
-    family === "ip"
-      ? below(2 ** 32)
-      : ([0x20010db8, below(4), 0, below(2 ** 32)] as const);
+    family === "ip" ? below(2 ** 32) : ([0x20010db8, below(4), 0, below(2 ** 32)] as const);
   const address = (): Address => {
     if (chance(0.15)) return anyAddress();
     const known = pick(words.addresses);

@@ -61,8 +61,8 @@ export interface ServiceTables {
   /** Slots of the map less one: slots are a power of two. */
   readonly slotMask: number;
   readonly backends: Int32Array;
-  /** For each pick: the last u32 that still falls to backend k. Shared by services with equal probabilities. */
-  readonly bounds: Uint32Array;
+  /** For each pick: the last u32 that still falls to backend k, xor SIGN. Shared by services with equal probabilities. */
+  readonly bounds: Int32Array;
   /** Thresholds of the drawing rules, parallel to `bounds` (2^31 for the last backend, which draws nothing). */
   readonly thresholds: Float64Array;
   readonly sourceTests: readonly SourceTest[];
@@ -90,13 +90,24 @@ export function findService(map: Int32Array, slotMask: number, address: number, 
   }
 }
 
-/** The backend of a draw: the first whose bound is not below it. Guessed as if all were equal, then corrected. */
-export function pickBackend(bounds: Uint32Array, offset: number, count: number, draw: number): number {
-  let k = Math.floor((draw * count) / 0x100000000);
-  while (draw > bounds[offset + k]!) k++;
-  while (k > 0 && draw <= bounds[offset + k - 1]!) k--;
+/** A pick among more backends than this is left to the walk: the guess below multiplies 16 by 16 bits. */
+export const MOST_BACKENDS = 0xffff;
+
+/**
+ * The backend of a draw (int32, taken as u32): the first whose bound is not below it. Guessed as if all were equal, by the high
+ * half of draw * count, then corrected. Everything is int32 here: V8 would keep a uint32 as a double.
+ */
+export function pickBackend(bounds: Int32Array, offset: number, count: number, draw: number): number {
+  const low = (draw & 0xffff) * count;
+  let k = ((draw >>> 16) * count + (low >>> 16)) >>> 16;
+  const signed = draw ^ SIGN;
+  while (signed > bounds[offset + k]!) k++;
+  while (k > 0 && signed <= bounds[offset + k - 1]!) k--;
   return k;
 }
+
+/** Turns the order of uint32 into that of int32. */
+export const SIGN = 0x80000000 | 0;
 
 /**
  * The bounds of a weighted pick. Backend k is taken with probability t_k / 2^31 of what the earlier ones left. The weights are

@@ -4,8 +4,10 @@ import type { Backend, Service } from "./fuse.js";
 import {
   BackendFlag,
   findService,
+  MOST_BACKENDS,
   pickBounds,
   SERVICE_WORDS,
+  SIGN,
   type ServiceRecord,
   ServiceKind,
   type ServiceTables,
@@ -45,7 +47,7 @@ export function tabulate(all: readonly Service[]): ServiceTables {
     map,
     slotMask: slots - 1,
     backends,
-    bounds: Uint32Array.from(picks.bounds),
+    bounds: Int32Array.from(picks.bounds, (bound) => bound ^ SIGN),
     thresholds: Float64Array.from(picks.thresholds),
     sourceTests: tests.rows,
     ...marks,
@@ -67,7 +69,7 @@ function fits(service: Service, marks: Marks): boolean {
   if (backends.length === 0) return true;
   const marked = tests.length > 0 || backends.some((backend) => backend.hairpin);
   if (marked && service.markMarked !== marks.markMarked) return false;
-  if (tests.length > 1) return false;
+  if (tests.length > 1 || backends.length > MOST_BACKENDS) return false;
   return backends.every(
     ({ marked, unmarked }) => !marked.masquerade || !unmarked.masquerade || marked.fullyRandom === unmarked.fullyRandom,
   );
