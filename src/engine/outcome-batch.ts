@@ -1,5 +1,5 @@
 import { addressAt, type Family } from "../packet/address.js";
-import type { Outcome, Work } from "./types.js";
+import type { Outcome, Work } from "./outcome.js";
 
 /** Values of OutcomeBatch.verdict. */
 export const VERDICT_ACCEPT = 0;

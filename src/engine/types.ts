@@ -8,8 +8,11 @@ import type { Tuple } from "../packet/tuple.js";
 import type { ResolvedRule } from "../ruleset/resolve.js";
 import type { Hook, NatRange } from "../ruleset/types.js";
 import type { Fraction } from "./fraction.js";
+import type { Outcome } from "./outcome.js";
 import type { OutcomeBatch } from "./outcome-batch.js";
-import type { RuleState, StateChange } from "./state.js";
+import type { RuleState } from "./state.js";
+
+export type { FinalVerdict, Outcome, SourceTranslation, Work } from "./outcome.js";
 
 /**
  * A u32 for a random match. A draw has a name, not a place in a stream: the packet, the rule (id of the resolved rule), and how
@@ -41,53 +44,6 @@ export interface Context {
   readonly chooseDestination?: (tuple: Tuple, range: NatRange) => Tuple | undefined;
   /** What to assume of an opaque match or target (by its rule) when a walk reaches it; undefined: refuse. */
   readonly assume?: (rule: ResolvedRule) => boolean | undefined;
-}
-
-export type FinalVerdict = "accept" | "drop" | "reject";
-
-/** How the source is to be rewritten after the walk; conntrack picks the port when it confirms the connection. */
-export interface SourceTranslation {
-  readonly kind: "snat" | "masquerade";
-  /** The address range; for masquerade the outgoing interface's address, absent where the node does not know it. */
-  readonly to: NatRange;
-  readonly hook: "postrouting" | "input";
-}
-
-/** Exact, the same on every machine. */
-export interface Work {
-  /** Rules whose first statement was tried. */
-  rulesVisited: number;
-  /** Chains entered: base chains and those jumped or gone to. */
-  chainsEntered: number;
-  /** Random numbers drawn. */
-  draws: number;
-  /** Hash probes of compiled tables, sets, maps and verdict maps: one a lookup, however long its probe sequence. */
-  mapLookups: number;
-}
-
-/** What became of a packet. */
-export interface Outcome {
-  readonly verdict: FinalVerdict;
-  /** The answer of a rejected packet: `icmp-port-unreachable`, `tcp-reset`, ... */
-  readonly rejectWith?: string;
-  /** The rule that dropped or rejected it; absent for a policy, or when accepted. */
-  readonly by?: ResolvedRule;
-  /** The new destination, where a dnat or redirect rule (not an entry) set one. */
-  readonly destination?: { readonly address: Address; readonly port: number };
-  /** The source translation, where a rule asked for one. */
-  readonly source?: SourceTranslation;
-  /** The packet's tuple when the walk ended: after translations by an entry and after `destination`, before `source`. */
-  readonly tuple: Tuple;
-  /** The packet mark when the walk ended. */
-  readonly mark: number;
-  /** Where the packet was bound when it ended: delivered to the node, forwarded, or (undefined) stopped before routing. */
-  readonly way: "local" | "forward" | undefined;
-  readonly oif: string | undefined;
-  /** The connection is not to be tracked. */
-  readonly notrack: boolean;
-  /** In the order they happened. */
-  readonly changes: readonly StateChange[];
-  readonly work: Work;
 }
 
 /** One outcome of `outcomes()`. Changes and work counters are of one of the ways that lead to it. */

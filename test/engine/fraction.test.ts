@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { add, dyadic, equals, formatFraction, multiply, ONE, toNumber, unit, ZERO } from "../../src/engine/fraction.js";
 

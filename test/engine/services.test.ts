@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findService, pickBackend, pickBounds, SERVICE_WORDS, SIGN } from "../../src/engine/compile/services.js";
 
