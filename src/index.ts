@@ -33,6 +33,9 @@ export { endpointChainName, serviceChainName, servicePortName } from "./kube/nam
 export type { EndpointSlice, KubernetesObject, Service } from "./kube/objects.js";
 export { type Cluster, synthesizeCluster, type SyntheticOptions } from "./kube/synthetic.js";
 
+export { complete } from "./kube/complete.js";
+export { type ReadService, servicesOf } from "./kube/read-services.js";
+
 export { findService, SERVICE_WORDS, serviceHash, type ServiceTables } from "./engine/compile/services.js";
 export { type Columns, layOut } from "./engine/compile/columns.js";
 export { compile, type Plan } from "./engine/compile/compile.js";
@@ -69,6 +72,16 @@ export { type ContextOptions, freshContext } from "./datapath/context.js";
 export { Datapath } from "./datapath/datapath.js";
 export { BatchResults } from "./datapath/results.js";
 export type { DatapathOptions, DropReason, Result } from "./datapath/single.js";
+
+export { destinationsOf, type Destination, type Destinations } from "./traffic/destinations.js";
+export { type FlowOptions, FlowSource } from "./traffic/flows.js";
+export {
+  fixedPopularity,
+  type Popularity,
+  uniformPopularity,
+  weightedPopularity,
+  zipfPopularity,
+} from "./traffic/popularity.js";
 
 export { chiSquareTail, chiSquareTest, type FitTest, gTest } from "./stats/goodness-of-fit.js";
 export { logLogSlope, median, quantile, summarize, type Summary } from "./stats/summary.js";
