@@ -1,0 +1,168 @@
+/** The same node in the project: a data path whose random matches go the way the kernel's went. */
+import type { Family } from "../../src/packet/address.js";
+import type { Node } from "../../src/packet/node.js";
+import type { Packet } from "../../src/packet/packet.js";
+import { resolve, type ResolvedRule, type ResolvedRuleSet } from "../../src/ruleset/resolve.js";
+import type { RandomMatch, RuleSet } from "../../src/ruleset/types.js";
+import { type Entry, readEntry } from "../../src/conntrack/entry.js";
+import { Datapath } from "../../src/datapath/datapath.js";
+import type { DatapathOptions, Result } from "../../src/datapath/single.js";
+import { linearEngine } from "../../src/engine/linear.js";
+import { type Semantics, semanticsOf } from "../../src/engine/machine.js";
+import type { Context, Draw, Engine, Trace } from "../../src/engine/types.js";
+import type { ChainLengths, TraceEvent } from "./observation.js";
+
+/** What the project says of a packet. */
+export interface Prediction {
+  readonly result: Result;
+  readonly trace: Trace;
+  /** Rules that matched and ends of base chains, as `table:chain:number` and `table:chain:policy`. */
+  readonly path: readonly string[];
+  /** The connection the packet's own tuple leads to afterwards. */
+  readonly entry: Entry | undefined;
+}
+
+export interface ProjectOptions extends DatapathOptions {
+  readonly semantics?: Semantics;
+}
+
+/** A rule set whose rules can be found as a trace names them. */
+export class RuleNames {
+  readonly lengths: ChainLengths;
+  private readonly rules = new Map<string, ResolvedRule>();
+  private readonly counts = new Map<string, number>();
+
+  constructor(readonly resolved: ResolvedRuleSet) {
+    for (const chain of resolved.chains) {
+      this.counts.set(`${chain.table.name}:${chain.name}`, chain.rules.length);
+      for (const rule of chain.rules) this.rules.set(`${chain.table.name}:${chain.name}:${rule.number}`, rule);
+    }
+    this.lengths = (table, chain) => this.counts.get(`${table}:${chain}`) ?? 0;
+  }
+
+  find(event: TraceEvent): ResolvedRule {
+    const rule = this.rules.get(`${event.table}:${event.chain}:${event.number}`);
+    if (rule === undefined) throw new Error(`the kernel names a rule that the project has not: ${nameEvent(event)}`);
+    return rule;
+  }
+}
+
+export function nameEvent(event: TraceEvent): string {
+  return `${event.table}:${event.chain}:${event.number}`;
+}
+
+export class ProjectNode {
+  readonly names: RuleNames;
+  readonly datapath: Datapath;
+  private last: Trace | undefined;
+  private draw: Draw = () => 0;
+
+  constructor(ruleset: RuleSet, node: Node, options: ProjectOptions = {}) {
+    const resolved = resolve(ruleset);
+    this.names = new RuleNames(resolved);
+    const linear = linearEngine(resolved, {}, options.semantics ?? semanticsOf());
+    const engine: Engine = {
+      ...linear,
+      classify: (packet, context) => {
+        this.last = linear.trace(packet, { ...context, draw: this.draw } satisfies Context);
+        return this.last.outcome;
+      },
+    };
+    this.datapath = new Datapath(engine, node, options);
+  }
+
+  /** Lets a packet through at a time (milliseconds); random matches go as in the kernel's events. */
+  process(packet: Packet, events: readonly TraceEvent[], now: number): Prediction {
+    this.draw = branchTaken(this.names, events);
+    this.last = undefined;
+    const result = this.datapath.process(packet, now);
+    const trace = this.last as Trace | undefined;
+    if (trace === undefined) throw new Error("the data path asked no engine");
+    const table = this.datapath.table(packet.family);
+    const tick = table.tick(now);
+    const ref = table.lookupLive(packet, tick);
+    const path = trace.steps.flatMap((step) => {
+      if (step.kind === "rule")
+        return [`${step.rule.chain.table.name}:${step.rule.chain.name}:${step.rule.number}`];
+      return step.kind === "policy" ? [`${step.table}:${step.chain}:policy`] : [];
+    });
+    return { result, trace, path, entry: ref === 0 ? undefined : readEntry(table, ref, tick) };
+  }
+
+  forgetConnections(family: Family): void {
+    const table = this.datapath.table(family);
+    for (const ref of [...table.refs()]) table.remove(ref);
+  }
+}
+
+/**
+ * Draws that take the branch the kernel took: a random match of a rule in the trace drew the largest number that still matches, one of a
+ * rule that was passed over the smallest that does not; so a threshold that is off by one takes the other branch.
+ */
+export function branchTaken(names: RuleNames, events: readonly TraceEvent[]): Draw {
+  const matched = new Set<string>();
+  const entered = new Map<number, number>();
+  for (const event of events) {
+    if (event.number === "policy") continue;
+    const rule = names.find(event);
+    matched.add(`${rule.id}:${entered.get(rule.chain.id) ?? 0}`);
+    if (rule.target !== undefined) entered.set(rule.target.id, (entered.get(rule.target.id) ?? -1) + 1);
+  }
+  return (_, rule, visit) => {
+    const { statements } = names.resolved.rules[rule]!.rule;
+    const random = statements.find((statement): statement is RandomMatch => statement.kind === "random");
+    if (random === undefined) throw new Error("a draw for a rule without a random match");
+    const below = matched.has(`${rule}:${visit}`) !== random.negate;
+    return below ? Math.max(0, random.threshold - 1) : Math.min(random.threshold, 0x7fffffff);
+  };
+}
+
+/** Rules visited, as the kernel's trace implies: in each stretch of a chain, those from the rule after the last event to the next one. */
+export function impliedVisits(names: RuleNames, events: readonly TraceEvent[]): number {
+  let visits = 0;
+  /** RETURN in a base chain, or in one gone to from it, goes to the policy without visiting the rest. */
+  let returned = false;
+  let stack: { table: string; chain: string; next: number }[] = [];
+  for (const event of events) {
+    const here = (frame: { chain: string }): boolean => frame.chain === event.chain;
+    if (stack.length === 0 && event.number === "policy" && returned) {
+      returned = false;
+      continue;
+    }
+    returned = false;
+    if (stack.length === 0) stack.push({ table: event.table, chain: event.chain, next: 1 });
+    while (stack.length > 0 && (event.number === "policy" || !here(stack.at(-1)!))) {
+      const left = stack.pop()!; // its end was reached
+      visits += names.lengths(left.table, left.chain) - left.next + 1;
+    }
+    if (event.number === "policy") continue;
+    const top = stack.at(-1);
+    if (top === undefined) throw new Error(`the trace goes on in a chain that was left: ${nameEvent(event)}`);
+    visits += event.number - top.next + 1;
+    top.next = event.number + 1;
+    const rule = names.find(event);
+    const last = rule.rule.statements.at(-1);
+    switch (last?.kind) {
+      case "jump":
+        stack.push({ table: event.table, chain: rule.target!.name, next: 1 });
+        break;
+      case "goto":
+        stack[stack.length - 1] = { table: event.table, chain: rule.target!.name, next: 1 };
+        break;
+      case "return":
+        stack.pop();
+        returned = stack.length === 0;
+        break;
+      case "accept":
+      case "drop":
+      case "reject":
+      case "dnat":
+      case "snat":
+      case "masquerade":
+      case "redirect":
+        stack = [];
+        break;
+    }
+  }
+  return visits;
+}
