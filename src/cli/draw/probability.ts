@@ -1,0 +1,26 @@
+/** Probabilities as text. */
+import { dyadic, type Fraction, formatFraction, multiply, ONE } from "../../engine/fraction.js";
+
+/** A longer fraction is left out where people read. */
+const LONGEST = 24;
+
+/** The fraction, or nothing where it is too long to be read. */
+export function fractionText(fraction: Fraction): string {
+  const text = formatFraction(fraction);
+  return text === "1/1" ? "1" : text.length > LONGEST ? "" : text;
+}
+
+/** `50 %`, `33.33333335 %`: at most ten digits. */
+export function percentText(probability: number): string {
+  return `${Number((probability * 100).toPrecision(10))} %`;
+}
+
+/** The exact share of each rule of a choice: rule k takes threshold / 2^31 of what the earlier ones left. */
+export function sharesOf(thresholds: readonly number[]): Fraction[] {
+  let left = ONE;
+  return thresholds.map((threshold) => {
+    const share = multiply(left, dyadic(BigInt(threshold), 31));
+    left = multiply(left, dyadic(BigInt(2 ** 31 - threshold), 31));
+    return share;
+  });
+}

@@ -1,0 +1,67 @@
+/** `--rules F` and what goes with it. */
+import { type Command, Option } from "commander";
+import type { Problem } from "../../ruleset/problem.js";
+import { resolve, type ResolvedRuleSet } from "../../ruleset/resolve.js";
+import { tableNames } from "../../syntax/iptables/builtin.js";
+import type { ProblemSource } from "../../syntax/problem.js";
+import { formats, readRules, type RuleFormat } from "../../syntax/read.js";
+import { describeProblems, InputError } from "../failure.js";
+import type { Io } from "../io.js";
+import { readInput } from "../read-input.js";
+import { choiceWord } from "./values.js";
+
+export interface RulesOptions {
+  readonly rules: string;
+  readonly from?: RuleFormat;
+  readonly table?: string;
+  readonly complete?: true;
+}
+
+/** A rule set that has no error, and the text it came from. */
+export interface LoadedRules {
+  readonly resolved: ResolvedRuleSet;
+  readonly source: ProblemSource;
+}
+
+export function addRulesOptions(command: Command): Command {
+  return command
+    .requiredOption("--rules <file>", "iptables-save text or iptables -S listing, gzipped or not")
+    .addOption(
+      new Option("--from <format>", `format of the rules (otherwise recognised): ${formats.join(", ")}`).argParser(
+        choiceWord(formats),
+      ),
+    )
+    .addOption(new Option("--table <name>", "table of a bare listing (default: nat)").argParser(choiceWord(tableNames)))
+    .option("--complete", "add kube-proxy's static chains to a bare listing");
+}
+
+/** Reads, completes where asked for, and resolves the rules; warnings go to standard error. Throws InputError. */
+export async function loadRules(options: RulesOptions, io: Io): Promise<LoadedRules> {
+  const input = await readInput(options.rules, io);
+  const read = readRules(input.bytes, {
+    ...(options.from === undefined ? {} : { from: options.from }),
+    ...(options.table === undefined ? {} : { table: options.table }),
+  });
+  const source = { file: input.name, ...(read.text === undefined ? {} : { text: read.text }) };
+  if (read.ruleset === undefined) throw new InputError(source, read.problems);
+  let ruleset = read.ruleset;
+  if (options.complete === true) {
+    const { complete } = await import("../../kube/complete.js");
+    const completed = complete(ruleset);
+    ruleset = completed.ruleset;
+    io.complain(describeAddition(completed.added, input.name));
+  }
+  const resolved = resolve(ruleset);
+  const problems = [...read.problems, ...resolved.problems];
+  if (problems.some(isError)) throw new InputError(source, problems);
+  if (problems.length > 0) io.complain(describeProblems(problems, source));
+  return { resolved, source };
+}
+
+const isError = (problem: Problem): boolean => problem.severity === "error";
+
+function describeAddition(added: readonly string[], file: string): string {
+  if (added.length === 0) return `${file}: nothing to complete: it is no bare listing, or has all static chains\n`;
+  const lines = added.map((line) => `  ${line}\n`).join("");
+  return `${file}: completed with kube-proxy's static chains:\n${lines}`;
+}
