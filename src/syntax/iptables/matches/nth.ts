@@ -16,8 +16,8 @@ export function parseNth(options: Options): NthMatch {
   if (wrong !== undefined) options.fail("conflicting-options", "--probability belongs to --mode random", wrong);
   const use = options.require("--every");
   const every = numberOf(options, use, 1, UINT32);
-  const at = options.get("--packet");
-  const packet = at === undefined ? 0 : numberOf(options, at, 0, UINT32);
+  const at = options.require("--packet");
+  const packet = numberOf(options, at, 0, UINT32);
   if (packet >= every) options.fail("bad-number", `--packet must be below --every ${every}`, at);
   return { kind: "nth", every, packet, negate: use.negate };
 }
