@@ -165,9 +165,9 @@ class Lookup {
       }
       const choices = map[row + 3]!;
       if (choices === 0) {
-        const { verdict } = this.plan.tables.cold[map[row + 7]!]!;
+        const { verdict, routed } = this.plan.tables.cold[map[row + 7]!]!;
         out.verdict[i] = verdictNames.indexOf(verdict);
-        out.flags[i] = this.isLocal(dst[i]!) ? OutcomeFlag.local : 0;
+        out.flags[i] = routed && this.isLocal(dst[i]!) ? OutcomeFlag.local : 0;
         out.dst[i] = dst[i]!;
         out.dport[i] = port;
         out.mark[i] = markUnmarked;
@@ -276,8 +276,8 @@ class Lookup {
     const work = { rulesVisited: 0, chainsEntered: 0, draws, mapLookups: map[row + 3] === 0 ? 1 : 2 };
     const common = { notrack: false, changes: [], work };
     if (map[row + 6] === ServiceKind.fixed) {
-      const { verdict, rejectWith, by } = record;
-      const route = node.route(packet.dst);
+      const { verdict, rejectWith, by, routed } = record;
+      const route = routed ? node.route(packet.dst) : undefined;
       return {
         ...common,
         verdict,
@@ -285,8 +285,8 @@ class Lookup {
         ...(by === undefined ? {} : { by }),
         tuple: tupleOf(packet),
         mark: markUnmarked,
-        way: route.local ? "local" : "forward",
-        oif: route.local ? "" : route.oif,
+        way: route && (route.local ? "local" : "forward"),
+        oif: route && (route.local ? "" : route.oif),
       };
     }
     const backend = 2 * (map[row + 2]! + k);

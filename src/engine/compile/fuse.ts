@@ -155,7 +155,7 @@ export class Fuser {
       fullyRandom: false,
     };
     const ended = this.passHook("prerouting", state);
-    const record = { address, port, protocol, picks: [], verdict: "accept" as const };
+    const record = { address, port, protocol, picks: [], verdict: "accept" as const, routed: true };
     switch (ended.kind) {
       case "picked": {
         const { branches, chain } = ended;
@@ -165,7 +165,7 @@ export class Fuser {
       case "translated":
         return this.settle(record, { tests: [], action: undefined }, [{ threshold: 2 ** 31, pick: undefined, state }]);
       case "stopped":
-        return fixed({ ...record, ...stopOf(ended) }, state);
+        return fixed({ ...record, ...stopOf(ended), routed: false }, state);
       default: {
         // The destination stays: only a verdict that holds for every source fits the tables.
         if (state.marking.tests.length > 0) leave();

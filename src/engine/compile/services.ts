@@ -48,8 +48,9 @@ export interface ServiceRecord {
   readonly protocol: number;
   /** Rules that draw, in order: the k-th sends to backend k when it matches; the last backend has none. */
   readonly picks: readonly ResolvedRule[];
-  /** For kind fixed. */
+  /** For kind fixed: the verdict, and whether it came after the routing decision. */
   readonly verdict: FinalVerdict;
+  readonly routed: boolean;
   readonly rejectWith?: string;
   readonly by?: ResolvedRule;
   /** The chain that picks, where there is one: its name stands for the service. */
