@@ -95,6 +95,11 @@ export class ConntrackTable {
     return this.size >= this.maxEntries;
   }
 
+  /** Records that sweep goes through: those in use and those freed. */
+  get span(): number {
+    return this.top - 1;
+  }
+
   /** Bytes of all arrays. */
   get byteLength(): number {
     return this.records.byteLength + this.index.byteLength + (this.bySource?.byteLength ?? 0);
@@ -164,6 +169,12 @@ export class ConntrackTable {
     if (ref === 0 || this.records[(ref >>> 1) * this.stride + EXPIRES]! - tick > 0) return ref;
     this.remove(ref);
     return 0;
+  }
+
+  /** Whether there is a live connection under a tuple. Changes nothing. */
+  isLive(tuple: Tuple, tick: number): boolean {
+    const ref = this.lookup(tuple);
+    return ref !== 0 && this.records[(ref >>> 1) * this.stride + EXPIRES]! - tick > 0;
   }
 
   /** The tuple of a ref's direction. */

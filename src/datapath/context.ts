@@ -57,7 +57,7 @@ export function translationRandom(seed: number, tuple: Tuple): Random {
 /** The live connections of a table, at a tick of it, as the choice of tuples sees them. */
 export function spaceOf(table: ConntrackTable, tick: number): TupleSpace {
   return {
-    isTaken: (tuple) => table.lookupLive(tuple, tick) !== 0,
+    isTaken: (tuple) => table.isLive(tuple, tick),
     findMapping: (source, accept) => table.findMapping(source, accept),
   };
 }

@@ -146,7 +146,7 @@ export class SinglePath {
     const passed = now - (this.lastSweep.get(table.family) ?? now - 1);
     if (passed > 0) {
       this.lastSweep.set(table.family, now);
-      table.sweep(tick, Math.ceil((table.size * Math.min(passed, SWEEP_PERIOD)) / SWEEP_PERIOD));
+      table.sweep(tick, Math.ceil((table.span * Math.min(passed, SWEEP_PERIOD)) / SWEEP_PERIOD));
     }
     return tick;
   }
@@ -184,7 +184,12 @@ export class SinglePath {
     const translated = replyTuple(table.tuple(ref ^ 1)) ?? packet;
     const over = (seen & TRACK_KILL) !== 0;
     if (over) table.remove(ref);
-    const common = { state, ref: over ? 0 : ref, entry: "known", ...(outcome === undefined ? {} : { outcome }) };
+    const common = {
+      state,
+      ref: over ? 0 : ref,
+      entry: "known" as const,
+      ...(outcome === undefined ? {} : { outcome }),
+    };
     if (outcome !== undefined && outcome.verdict !== "accept")
       return { verdict: outcome.verdict, reason: "rule", packet, ...common };
     return {
@@ -260,6 +265,7 @@ export class SinglePath {
     const reply = final && replyTuple(final);
     if (final === undefined || reply === undefined) return undefined;
     const status = (sameTuple(original, tuple) ? 0 : CtStatus.dnat) | (sameTuple(tuple, final) ? 0 : CtStatus.snat);
+    table.lookupLive(reply, tick); // one that is over makes way
     const ref = table.insert(original, reply, meta | (status << 8), tick + timeout);
     table.records[(ref >>> 1) * table.stride + STREAM] = stream;
     return { ref, final };
@@ -301,7 +307,7 @@ export class SinglePath {
   private passWithoutEntry(packet: Packet, connection: Connection, now: number, id: number): Result {
     const outcome = this.classify(packet, connection, now, id);
     this.applyChanges(outcome.changes);
-    const common = { state: connection.state, ref: 0, entry: "none", outcome };
+    const common = { state: connection.state, ref: 0, entry: "none" as const, outcome };
     if (outcome.verdict !== "accept") return { verdict: outcome.verdict, reason: "rule", packet, ...common };
     return { verdict: "accept", packet: { ...packet, mark: outcome.mark }, ...common };
   }
