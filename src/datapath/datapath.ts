@@ -14,14 +14,11 @@ import { tupleOf } from "../packet/packet.js";
 import { replyTuple } from "../packet/tuple.js";
 import { OutcomeBatch, OutcomeFlag, VERDICT_ACCEPT } from "../engine/outcome-batch.js";
 import type { Context } from "../engine/types.js";
-import { hashIPv4 } from "../conntrack/hash.js";
-import { ADDRESSES, type ConntrackTable, EXPIRES, MARK, PORTS, STREAM, STRIDE_IPV4 } from "../conntrack/table.js";
-import { isSteady, steadyMeta, TRACK_KILL, TRACK_REOPEN } from "../conntrack/track.js";
+import { type ConntrackTable, EXPIRES, MARK, STREAM, STRIDE_IPV4 } from "../conntrack/table.js";
+import { TRACK_REOPEN } from "../conntrack/track.js";
+import { commitIPv4, FastPath, writeTranslation } from "./fast-path.js";
 import { type BatchResults, REASON_RULE } from "./results.js";
 import { SinglePath } from "./single.js";
-
-/** Packets whose index slots and records are touched ahead, so that their cache misses overlap. */
-const AHEAD = 64;
 
 const { masquerade, snat, notrack, detailed, fullyRandom } = OutcomeFlag;
 
@@ -48,10 +45,7 @@ class Foresight {
 /** Connections, what rules remember, and an engine: what packets meet one after the other. */
 export class Datapath extends SinglePath {
   private foresight = new Foresight(0);
-  private readonly hashes = new Int32Array(AHEAD);
-  private readonly slots = new Int32Array(AHEAD);
-  /** Keeps the loads that only warm the cache. */
-  private sink = 0;
+  private readonly fastPath = new FastPath(this.tracker);
 
   /**
    * Processes a batch at a time (milliseconds) and writes the results; `out` is as large as the batch. IPv4 allocates nothing for packets
@@ -66,7 +60,7 @@ export class Datapath extends SinglePath {
       for (let i = 0; i < batch.count; i++) this.processAlone(batch, i, now, out);
       return;
     }
-    const done = this.mode === "fast-path" ? this.runEstablished(table, batch, tick, out) : 0;
+    const done = this.mode === "fast-path" ? this.fastPath.run(table, batch, tick, out) : 0;
     if (done === batch.count) return;
     if (this.foresight.walk.length < batch.count) this.foresight = new Foresight(batch.capacity);
     this.foresee(table, batch, done, tick);
@@ -80,150 +74,6 @@ export class Datapath extends SinglePath {
     if (result.outcome !== undefined) out.addWork(result.outcome.work);
   }
 
-  /** Translates packets by their entries until one has none that lets it pass; gives the number of packets done. */
-  private runEstablished(table: ConntrackTable, batch: PacketBatch, tick: number, out: BatchResults): number {
-    for (let start = 0; start < batch.count; start += AHEAD) {
-      const end = Math.min(start + AHEAD, batch.count);
-      this.touchAhead(table, batch, start, end);
-      const stop = this.runChunk(table, batch, start, end, tick, out);
-      if (stop < end) return stop;
-    }
-    return batch.count;
-  }
-
-  private touchAhead(table: ConntrackTable, batch: PacketBatch, start: number, end: number): void {
-    const { hashes, slots } = this;
-    const { index, indexMask, refMask, records } = table;
-    const { src, dst, sport, dport, protocol } = batch;
-    for (let i = start; i < end; i++) {
-      hashes[i - start] = hashIPv4(src[i]! | 0, dst[i]! | 0, (sport[i]! << 16) | dport[i]!, protocol[i]!);
-    }
-    // Loops this short let the processor wait for a dozen cache misses at once.
-    const count = end - start;
-    for (let i = 0; i < count; i++) slots[i] = index[hashes[i]! & indexMask]!;
-    let sum = 0;
-    for (let i = 0; i < count; i++) sum ^= records[((slots[i]! & refMask) >>> 1) * STRIDE_IPV4]!;
-    this.sink ^= sum;
-  }
-
-  private runChunk(
-    table: ConntrackTable,
-    batch: PacketBatch,
-    start: number,
-    end: number,
-    tick: number,
-    out: BatchResults,
-  ): number {
-    const { hashes, slots, tracker } = this;
-    const { records, refMask } = table;
-    const { src, dst, sport, dport, protocol, tcpFlags, mark } = batch;
-    const toSrc = out.src;
-    const toDst = out.dst;
-    const toSport = out.sport;
-    const toDport = out.dport;
-    const { verdict, reason, state, ref: refs } = out;
-    const outMark = out.mark;
-    const steadyExpires = tick + tracker.steadyTimeout;
-    let i = start;
-    for (; i < end; i++) {
-      const ports = (sport[i]! << 16) | dport[i]!;
-      const from = src[i]! | 0;
-      const to = dst[i]! | 0;
-      const hash = hashes[i - start]!;
-      const slot = slots[i - start]!;
-      let ref = slot & refMask;
-      let side = ref & 1;
-      let base = (ref >>> 1) * STRIDE_IPV4;
-      // The first slot is the right one as a rule; the chunk may have removed it since, or it is another tuple's.
-      if (
-        records[base + PORTS + side] !== ports ||
-        records[base + ADDRESSES + 2 * side] !== from ||
-        records[base + ADDRESSES + 1 + 2 * side] !== to ||
-        (records[base]! & 255) !== protocol[i] ||
-        ref === 0
-      ) {
-        ref = table.lookupHashedIPv4(hash, from, to, ports, protocol[i]!);
-        if (ref === 0) break;
-        side = ref & 1;
-        base = (ref >>> 1) * STRIDE_IPV4;
-      }
-      if (records[base + EXPIRES]! - tick <= 0) break;
-      const meta = records[base]!;
-      if (meta === 0) break;
-      if (isSteady(meta, tcpFlags[i]!)) {
-        records[base] = steadyMeta(meta, side);
-        records[base + EXPIRES] = steadyExpires;
-        const other = base + ADDRESSES + 2 - 2 * side;
-        const otherPorts = records[base + PORTS + 1 - side]!;
-        toSrc[i] = records[other + 1]!;
-        toDst[i] = records[other]!;
-        toSport[i] = otherPorts;
-        toDport[i] = otherPorts >>> 16;
-        state[i] = CtState.established;
-        refs[i] = ref;
-      } else {
-        const seen = tracker.follow(meta, records[base + STREAM]!, side, tcpFlags[i]!, tick);
-        if (seen === TRACK_REOPEN || seen === CtState.invalid) break;
-        this.translate(records, base, side, ports, protocol[i]!, toSrc, toDst, toSport, toDport, i);
-        this.commit(table, ref, base, seen, tick, i, out);
-      }
-      verdict[i] = VERDICT_ACCEPT;
-      reason[i] = 0;
-      outMark[i] = mark[i]!;
-    }
-    out.known += i - start;
-    return i;
-  }
-
-  /** Writes the tuple a packet of a connection leaves with: the inverse of the other direction's. */
-  private translate(
-    records: Int32Array,
-    base: number,
-    side: number,
-    ports: number,
-    protocol: number,
-    src: Uint32Array,
-    dst: Uint32Array,
-    sport: Uint16Array,
-    dport: Uint16Array,
-    i: number,
-  ): void {
-    const other = base + ADDRESSES + 2 - 2 * side;
-    src[i] = records[other + 1]!;
-    dst[i] = records[other]!;
-    const otherPorts = records[base + PORTS + 1 - side]!;
-    if (isIcmp(protocol)) {
-      sport[i] = otherPorts >>> 16;
-      dport[i] = ports & 0xffff;
-    } else {
-      sport[i] = otherPorts & 0xffff;
-      dport[i] = otherPorts >>> 16;
-    }
-  }
-
-  /** Writes what Tracker.follow has just decided. */
-  private commit(
-    table: ConntrackTable,
-    ref: number,
-    base: number,
-    seen: number,
-    tick: number,
-    i: number,
-    out: BatchResults,
-  ): void {
-    const { records } = table;
-    const { meta, timeout } = this.tracker;
-    records[base] = meta;
-    if (timeout >= 0) records[base + EXPIRES] = tick + timeout;
-    out.state[i] = seen & 255;
-    if ((seen & TRACK_KILL) === 0) {
-      out.ref[i] = ref;
-    } else {
-      out.ref[i] = 0;
-      table.remove(ref);
-    }
-  }
-
   /** Says of each packet from `from` on what conntrack would say now, and lists those that need a walk. Changes nothing. */
   private foresee(table: ConntrackTable, batch: PacketBatch, from: number, tick: number): void {
     const { walk, ref: refs, seen: codes, walks } = this.foresight;
@@ -231,6 +81,8 @@ export class Datapath extends SinglePath {
     const { tracker } = this;
     const chains = this.mode === "chains";
     let listed = 0;
+    const batchColumns = translatedColumns(batch);
+    const walkColumns = translatedColumns(walks);
     if (walks.interfaces.join() !== batch.interfaces.join()) walks.interfaces.splice(0, Infinity, ...batch.interfaces);
     for (let i = from; i < batch.count; i++) {
       const ports = (batch.sport[i]! << 16) | batch.dport[i]!;
@@ -255,24 +107,13 @@ export class Datapath extends SinglePath {
       walk[i] = at;
       if (!chains) copyPacket(batch, i, walks, at);
       const target = chains ? batch : walks;
+      const columns = chains ? batchColumns : walkColumns;
       const known = ref !== 0 && seen !== CtState.invalid;
       target.state[at] = seen & 255;
       target.reply[at] = known ? ref & 1 : 0;
       target.status[at] = known ? (tracker.meta >>> 8) & 255 : 0;
       target.ctmark[at] = known ? records[base + MARK]! : 0;
-      if (known)
-        this.translate(
-          records,
-          base,
-          ref & 1,
-          ports,
-          protocol,
-          target.toSrc,
-          target.toDst,
-          target.toSport,
-          target.toDport,
-          at,
-        );
+      if (known) writeTranslation(records, base, ref & 1, ports, protocol, columns, at);
       else {
         target.toSrc[at] = batch.src[i]!;
         target.toDst[at] = batch.dst[i]!;
@@ -345,8 +186,8 @@ export class Datapath extends SinglePath {
       out.verdict[i] = VERDICT_ACCEPT;
       out.reason[i] = 0;
       out.mark[i] = batch.mark[i]!;
-      this.translate(records, base, ref & 1, ports, protocol, out.src, out.dst, out.sport, out.dport, i);
-      this.commit(table, ref, base, seen, tick, i, out);
+      writeTranslation(records, base, ref & 1, ports, protocol, out, i);
+      commitIPv4(table, tracker, ref, seen, tick, out, i);
       out.known++;
       return true;
     }
@@ -357,7 +198,7 @@ export class Datapath extends SinglePath {
       return false;
     // A packet that rules stop may have been stopped in raw, before conntrack: only the whole outcome tells.
     if (outcomes.verdict[at] !== VERDICT_ACCEPT) return false;
-    this.translate(records, base, ref & 1, ports, protocol, out.src, out.dst, out.sport, out.dport, i);
+    writeTranslation(records, base, ref & 1, ports, protocol, out, i);
     const foreseen =
       out.src[i] === walked.toSrc[at] &&
       out.dst[i] === walked.toDst[at] &&
@@ -367,7 +208,7 @@ export class Datapath extends SinglePath {
     out.verdict[i] = VERDICT_ACCEPT;
     out.reason[i] = 0;
     out.mark[i] = outcomes.mark[at]!;
-    this.commit(table, ref, base, seen, tick, i, out);
+    commitIPv4(table, tracker, ref, seen, tick, out, i);
     out.known++;
     return true;
   }
@@ -503,4 +344,9 @@ function copyPacket(from: PacketBatch, i: number, to: PacketBatch, at: number): 
   to.entrance[at] = from.entrance[i]!;
   to.iif[at] = from.iif[i]!;
   to.id[at] = from.id[i]!;
+}
+
+/** The columns of a batch that say what a packet's entry makes of it. */
+function translatedColumns(batch: PacketBatch): Parameters<typeof writeTranslation>[5] {
+  return { src: batch.toSrc, dst: batch.toDst, sport: batch.toSport, dport: batch.toDport };
 }
