@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
 import { describe, it } from "vitest";
+import { parseAddress } from "../../src/packet/address.js";
 import { Node } from "../../src/packet/node.js";
+import { readRules } from "../../src/syntax/read.js";
 import { resolve } from "../../src/ruleset/resolve.js";
 import { generateIptables } from "../../src/kube/iptables-mode/write.js";
 import { synthesizeCluster } from "../../src/kube/synthetic.js";
@@ -10,6 +13,18 @@ const rerun = (seed: number): string =>
   `rerun: CHAINWALK_SEED=${seed} npx vitest run --config test/vitest.config.ts test/law/engines.test.ts`;
 const seed = Number(process.env.CHAINWALK_SEED ?? 20260101);
 const long = process.env.CHAINWALK_LONG === "1";
+
+describe("linear, columns and indexed agree on the data sets", () => {
+  for (const file of ["nginx-clusterip/rules.iptables-save"]) {
+    it(file, () => {
+      const { ruleset } = readRules(readFileSync(new URL(`../../datasets/${file}`, import.meta.url)));
+      const subject = { resolved: resolve(ruleset!), node: new Node([parseAddress("192.168.0.2")!]) };
+      const sent = packetsFor(subject.resolved, subject.node, "ip", 2000, `packets ${seed}`);
+      expectSameOutcomes(subject, sent, seed, rerun(seed));
+      expectSameDistributions(subject, sent.slice(0, 300), rerun(seed));
+    });
+  }
+});
 
 describe("linear, columns and indexed agree on generated rule sets", () => {
   for (const [services, endpoints, packets] of [
