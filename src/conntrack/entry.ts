@@ -20,7 +20,7 @@ export interface Entry {
   readonly timeLeft: number;
 }
 
-const sctpStateNames = ["NONE", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED"];
+const sctpStateNames = ["NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED"];
 
 /** The connection of a ref, at a tick of its table. */
 export function readEntry(table: ConntrackTable, ref: number, tick: number): Entry {

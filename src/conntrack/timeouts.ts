@@ -5,7 +5,8 @@ export interface Timeouts {
   readonly udp: number;
   readonly udpStream: number;
   readonly icmp: number;
-  /** sctp: the handshake, and the association itself. */
+  /** sctp: an INIT alone, the rest of the handshake, and the association itself. */
+  readonly sctpClosed: number;
   readonly sctpCookieWait: number;
   readonly sctpCookieEchoed: number;
   readonly sctpEstablished: number;
@@ -44,6 +45,7 @@ export const KERNEL_TIMEOUTS: Timeouts = {
   udp: 30,
   udpStream: 120,
   icmp: 30,
+  sctpClosed: 10,
   sctpCookieWait: 3,
   sctpCookieEchoed: 3,
   sctpEstablished: 210,

@@ -1,7 +1,7 @@
 /**
  * What a packet does to its connection, and what rules then see (nf_conntrack_in in net/netfilter/nf_conntrack_core.c and the packet functions of
  * nf_conntrack_proto_*.c). Everything works on the META word of table.ts:
- *   bits 0-7 protocol, 8-15 status (CtStatus), 16-19 state (TCP: TcpState; SCTP: 1 to 3), and for TCP
+ *   bits 0-7 protocol, 8-15 status (CtStatus), 16-19 state (TCP: TcpState; SCTP: 1 to 4), and for TCP
  *   20-22 the last segment (TcpSegment), 23 its direction, 24 a FIN was seen first by us, 25 a challenge ACK is expected, 26 simultaneous open
  */
 import { CtState, CtStatus } from "../packet/connection.js";
@@ -30,9 +30,11 @@ const SIMULTANEOUS_OPEN = 1 << 26;
 const SEEN_REPLY = CtStatus.seenReply << 8;
 const ASSURED = CtStatus.assured << 8;
 
-const SCTP_COOKIE_WAIT = 1;
-const SCTP_COOKIE_ECHOED = 2;
-const SCTP_ESTABLISHED = 3;
+/** enum sctp_conntrack, as far as directions alone lead. */
+const SCTP_CLOSED = 1;
+const SCTP_COOKIE_WAIT = 2;
+const SCTP_COOKIE_ECHOED = 3;
+const SCTP_ESTABLISHED = 4;
 
 /** A UDP flow that is answered is a stream once it has lasted this long (nf_conntrack_proto_udp.c). Milliseconds. */
 export const UDP_STREAM_AFTER = 2000;
@@ -51,6 +53,9 @@ const STEADY_MASK = 0xff | SEEN_REPLY | ASSURED | (15 << 16) | CLOSE_INIT | CHAL
 const STEADY = TCP | SEEN_REPLY | ASSURED | (TcpState.established << 16);
 const STEADY_SEGMENT_MASK = TcpFlag.FIN | TcpFlag.SYN | TcpFlag.RST | TcpFlag.ACK;
 
+const STREAM_MASK = 0xff | SEEN_REPLY | ASSURED;
+const STREAM = UDP | SEEN_REPLY | ASSURED;
+
 /** Whether a segment leaves its connection as it is; Tracker.follow then says CtState.established, with the META of steadyMeta. */
 export function isSteady(meta: number, tcpFlags: number): boolean {
   return (meta & STEADY_MASK) === STEADY && (tcpFlags & STEADY_SEGMENT_MASK) === TcpFlag.ACK;
@@ -58,6 +63,11 @@ export function isSteady(meta: number, tcpFlags: number): boolean {
 
 export function steadyMeta(meta: number, direction: number): number {
   return (meta & 0xfffff) | (TcpSegment.ack << 20) | (direction << 23);
+}
+
+/** Whether a UDP flow is a stream already: every packet then leaves META as it is, and it lives for Tracker.streamTimeout. */
+export function isStream(meta: number): boolean {
+  return (meta & STREAM_MASK) === STREAM;
 }
 
 /** Decides; writes nothing but its own `meta`, `timeout` and `stream`, which hold what the connection becomes. */
@@ -70,9 +80,9 @@ export class Tracker {
   stream = 0;
   /** Milliseconds a steady connection has from its last segment on. */
   readonly steadyTimeout: number;
+  readonly streamTimeout: number;
   private readonly tcp: Int32Array;
   private readonly udp: number;
-  private readonly udpStream: number;
   private readonly icmp: number;
   private readonly generic: number;
   private readonly unacknowledged: number;
@@ -83,10 +93,11 @@ export class Tracker {
     this.steadyTimeout = timeouts.tcp.established * 1000;
     this.unacknowledged = timeouts.tcp.unacknowledged * 1000;
     this.udp = timeouts.udp * 1000;
-    this.udpStream = timeouts.udpStream * 1000;
+    this.streamTimeout = timeouts.udpStream * 1000;
     this.icmp = timeouts.icmp * 1000;
     this.generic = timeouts.generic * 1000;
-    this.sctp = [0, timeouts.sctpCookieWait, timeouts.sctpCookieEchoed, timeouts.sctpEstablished].map((s) => s * 1000);
+    const { sctpClosed, sctpCookieWait, sctpCookieEchoed, sctpEstablished } = timeouts;
+    this.sctp = [0, sctpClosed, sctpCookieWait, sctpCookieEchoed, sctpEstablished].map((s) => s * 1000);
   }
 
   /** A packet without a connection: CtState.new where it may open one, else invalid or untracked. `dport` carries the ICMP type. */
@@ -116,8 +127,8 @@ export class Tracker {
         return isRequest(protocol, type) ? CtState.new : CtState.invalid;
       }
       case SCTP:
-        this.meta |= SCTP_COOKIE_WAIT << 16;
-        this.timeout = this.sctp[SCTP_COOKIE_WAIT]!;
+        this.meta |= SCTP_CLOSED << 16;
+        this.timeout = this.sctp[SCTP_CLOSED]!;
         return CtState.new;
       default:
         this.timeout = this.generic;
@@ -141,7 +152,7 @@ export class Tracker {
       case UDPLITE:
         this.timeout = this.udp;
         if ((meta & SEEN_REPLY) !== 0 && tick - stream > 0) {
-          this.timeout = this.udpStream;
+          this.timeout = this.streamTimeout;
           this.meta |= ASSURED;
         }
         break;
@@ -229,11 +240,15 @@ export class Tracker {
     this.meta = (meta & 0xffff) | (state << 16) | (segment << 20) | (direction === 1 ? LAST_DIRECTION : 0) | flags;
   }
 
-  /** Coarse: the chunks of a packet are not known here, so the handshake is followed by directions alone. */
+  /**
+   * Coarse: the chunks of a packet are not known here, so the handshake is followed by directions alone: INIT (the connection counts as closed
+   * until it is answered), INIT ACK, COOKIE ECHO, COOKIE ACK (sctp_conntracks in nf_conntrack_proto_sctp.c).
+   */
   private followSctp(meta: number, direction: number): void {
     let state = protocolState(meta);
-    if (state === SCTP_COOKIE_WAIT && direction === 1) state = SCTP_COOKIE_ECHOED;
-    else if (state === SCTP_COOKIE_ECHOED && direction === 0) {
+    if (state === SCTP_CLOSED && direction === 1) state = SCTP_COOKIE_WAIT;
+    else if (state === SCTP_COOKIE_WAIT && direction === 0) state = SCTP_COOKIE_ECHOED;
+    else if (state === SCTP_COOKIE_ECHOED && direction === 1) {
       state = SCTP_ESTABLISHED;
       this.meta |= ASSURED;
     }

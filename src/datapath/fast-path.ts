@@ -9,7 +9,7 @@ import { isIcmp } from "../packet/protocol.js";
 import { VERDICT_ACCEPT } from "../engine/outcome-batch.js";
 import { hashIPv4 } from "../conntrack/hash.js";
 import { ADDRESSES, type ConntrackTable, EXPIRES, PORTS, STREAM, STRIDE_IPV4 } from "../conntrack/table.js";
-import { isSteady, steadyMeta, TRACK_KILL, TRACK_REOPEN, type Tracker } from "../conntrack/track.js";
+import { isSteady, isStream, steadyMeta, TRACK_KILL, TRACK_REOPEN, type Tracker } from "../conntrack/track.js";
 import type { BatchResults } from "./results.js";
 
 const AHEAD = 64;
@@ -64,6 +64,7 @@ export class FastPath {
     const { src, dst, sport, dport, protocol, tcpFlags, mark } = batch;
     const { src: toSrc, dst: toDst, sport: toSport, dport: toDport, mark: toMark, ref: refs } = out;
     const steadyExpires = tick + tracker.steadyTimeout;
+    const streamExpires = tick + tracker.streamTimeout;
     let i = start;
     for (; i < end; i++) {
       const ports = (sport[i]! << 16) | dport[i]!;
@@ -86,9 +87,10 @@ export class FastPath {
       }
       const meta = records[base]!;
       if (records[base + EXPIRES]! - tick <= 0 || meta === 0) break;
-      if (isSteady(meta, tcpFlags[i]!)) {
-        records[base] = steadyMeta(meta, side);
-        records[base + EXPIRES] = steadyExpires;
+      const steady = isSteady(meta, tcpFlags[i]!);
+      if (steady || isStream(meta)) {
+        if (steady) records[base] = steadyMeta(meta, side);
+        records[base + EXPIRES] = steady ? steadyExpires : streamExpires;
         const other = base + ADDRESSES + 2 - 2 * side;
         const otherPorts = records[base + PORTS + 1 - side]!;
         toSrc[i] = records[other + 1]!;

@@ -11,7 +11,15 @@ import {
   kubeProxyMaxEntries,
   type Timeouts,
 } from "../../src/conntrack/timeouts.js";
-import { isSteady, protocolState, steadyMeta, TRACK_KILL, TRACK_REOPEN, Tracker } from "../../src/conntrack/track.js";
+import {
+  isSteady,
+  isStream,
+  protocolState,
+  steadyMeta,
+  TRACK_KILL,
+  TRACK_REOPEN,
+  Tracker,
+} from "../../src/conntrack/track.js";
 import { recordedSegments } from "./recorded-segments.js";
 
 const { FIN, SYN, RST, PSH, ACK, URG } = TcpFlag;
@@ -264,6 +272,22 @@ describe("TCP", () => {
     expect(steady).toBeGreaterThan(500);
   });
 
+  test("the short way for streams equals the long way", () => {
+    const tracker = new Tracker(KERNEL_TIMEOUTS);
+    let streams = 0;
+    for (let status = 0; status < 64; status++)
+      for (const protocol of [UDP, TCP, SCTP, ICMP]) {
+        const meta = protocol | (status << 8);
+        if (!isStream(meta)) continue;
+        for (const direction of [0, 1]) {
+          streams++;
+          expect(tracker.follow(meta, 2000, direction, 0, 2001)).toBe(CtState.established);
+          expect([tracker.meta, tracker.timeout]).toEqual([meta, tracker.streamTimeout]);
+        }
+      }
+    expect(streams).toBe(2 * 16);
+  });
+
   test("law: whatever is sent, rules see ESTABLISHED from the first reply on, and NEW before it", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 255 })), { maxLength: 30 }), (segments) => {
@@ -326,14 +350,10 @@ describe("other protocols", () => {
     for (const type of [1, 129, 137, 140]) expect(open(type)).toBe(CtState.invalid);
   });
 
-  test("SCTP is assured once both sides have spoken and the first again; the rest lives 600 s", () => {
+  test("SCTP is assured once both sides have spoken twice (INIT, INIT ACK, COOKIE ECHO, COOKIE ACK); the rest lives 600 s", () => {
     const line = new Line({ ...ORIGINAL, protocol: SCTP });
-    line.send("client");
-    expect(line.left).toBe(3);
-    line.send("server");
-    expect(line.left).toBe(3);
-    line.send("client");
-    expect([line.left, (line.meta >>> 8) & CtStatus.assured]).toEqual([210, CtStatus.assured]);
+    const left = (["client", "server", "client", "server"] as const).map((from) => (line.send(from), line.left));
+    expect([...left, (line.meta >>> 8) & CtStatus.assured]).toEqual([10, 3, 3, 210, CtStatus.assured]);
     const other = new Line({ ...ORIGINAL, protocol: 99, sport: 0, dport: 0 });
     expect([other.send("client"), other.left, other.send("server"), other.left]).toEqual(["new", 600, "est", 600]);
   });
