@@ -1,18 +1,15 @@
 /** A measuring process: does one plan, given as JSON in its only argument, and prints a ProcessResult. */
 import type { ProcessPlan } from "./plan.js";
 import type { ProcessResult, Scratch } from "./processes.js";
-import { measureDatapath } from "./subjects/datapath.js";
+import { measureAgain, measureEngine } from "./subjects/engine.js";
 import { measureReference } from "./subjects/reference.js";
-import { measureAgain, measureWalks } from "./subjects/walk.js";
 
 async function run(plan: ProcessPlan, scratch: Scratch): Promise<ProcessResult> {
   switch (plan.kind) {
-    case "walk":
-      return measureWalks(plan);
+    case "engine":
+      return measureEngine(plan);
     case "benchmark.js":
       return measureAgain(plan);
-    case "datapath":
-      return measureDatapath(plan);
     case "reference":
       return measureReference(plan, scratch);
   }

@@ -5,7 +5,7 @@ import { MEASUREMENT_SCHEMA, type Measurement } from "../src/index.js";
 import { ArgumentError, type BenchOptions, parseArguments } from "./arguments.js";
 import { Collection } from "./collect.js";
 import { findCompiler, installedVersion, readEnvironment } from "./environment.js";
-import { describePlan, orderRound, type ProcessPlan, roundFits } from "./plan.js";
+import { describePlan, orderRound, roundFits } from "./plan.js";
 import { runProcess } from "./processes.js";
 import { showProgress } from "./progress.js";
 import { COMPILER_FLAGS, compileReferences } from "./reference/compile.js";
@@ -50,11 +50,17 @@ async function measure(
     const rounds: number[] = [];
     do {
       const from = elapsed();
-      await runRound(orderRound(plans, rounds.length), collection, directory, (plan, at) =>
+      const order = orderRound(plans, rounds.length);
+      for (const [at, plan] of order.entries()) {
+        if (elapsed() > options.duration) {
+          notes.push(`Left out for lack of time: ${order.slice(at).map(describePlan).join("; ")}.`);
+          break;
+        }
         show(
-          `round ${rounds.length + 1}, ${at + 1} of ${plans.length}: ${describePlan(plan)} (${Math.round(elapsed())} s)`,
-        ),
-      );
+          `round ${rounds.length + 1}, ${at + 1} of ${order.length}: ${describePlan(plan)} (${Math.round(elapsed())} s)`,
+        );
+        collection.add(await runProcess(plan, { directory }));
+      }
       rounds.push(elapsed() - from);
     } while (!options.quick && roundFits(elapsed() + DRAWING_SECONDS, rounds, options.duration));
     return {
@@ -72,18 +78,6 @@ async function measure(
     };
   } finally {
     await rm(directory, { recursive: true, force: true });
-  }
-}
-
-async function runRound(
-  plans: readonly ProcessPlan[],
-  collection: Collection,
-  directory: string,
-  before: (plan: ProcessPlan, at: number) => void,
-): Promise<void> {
-  for (const [at, plan] of plans.entries()) {
-    before(plan, at);
-    collection.add(await runProcess(plan, { directory }));
   }
 }
 

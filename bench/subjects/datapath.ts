@@ -1,22 +1,12 @@
-import {
-  BatchResults,
-  columnEngine,
-  Datapath,
-  type Engine,
-  indexedEngine,
-  OutcomeBatch,
-  type PacketKind,
-} from "../../src/index.js";
-import { type BatchTask, measureInterleaved, readSink } from "../measure.js";
-import type { ProcessPlan } from "../plan.js";
-import type { CaseResult, ProcessResult } from "../processes.js";
-import { StringMapConnections, StringMapRival } from "../rivals/string-map.js";
+import { BatchResults, Datapath, type Engine, OutcomeBatch, type PacketKind } from "../../src/index.js";
+import { StringMapConnections } from "../rivals/string-map.js";
 import { CHECKSUM_START, foldResults, sumOutcomes, sumResults } from "../workload/checksum.js";
-import { type BenchCluster, makeCluster } from "../workload/cluster.js";
-import { drawEstablished, type LiveFlows, openFlows } from "../workload/flows.js";
+import type { BenchCluster } from "../workload/cluster.js";
+import { drawEstablished, openFlows } from "../workload/flows.js";
 import { drawPool, type PacketPool } from "../workload/pool.js";
+import { meanWork, type Prepared, type Subject } from "./subject.js";
 
-type DatapathPlan = Extract<ProcessPlan, { kind: "datapath" }>;
+const common = { destination: "uniform", leastRulesVisited: null } as const;
 
 export const FLOW_BATCH = 4096;
 const ESTABLISHED_PACKETS = 262_144;
@@ -53,54 +43,24 @@ export function openTraffic(
   return { datapath, established, first: split(all, rounded / FLOW_BATCH, all.batches.length) };
 }
 
-/** Packets that pass conntrack. */
-export async function measureDatapath(plan: DatapathPlan): Promise<ProcessResult> {
-  const cluster = makeCluster(plan.services, plan.endpoints, plan.seed);
-  const prepared = plan.engine === "string-map" ? [prepareRival(cluster, plan)] : prepareTasks(cluster, plan);
-  const measured = await measureInterleaved(
-    prepared.map(({ task }) => task),
-    plan.milliseconds,
-  );
-  const cases = prepared.map(({ task, packet, work, checksum }, i): CaseResult => ({
-    engine: plan.engine,
-    harness: "tinybench",
-    packet,
-    destination: "uniform",
-    services: plan.services,
-    endpoints: plan.endpoints,
-    ruleSets: 1,
-    flows: plan.flows,
-    packetsPerSample: task.packets,
-    work,
-    leastRulesVisited: null,
-    checksum,
-    samples: measured[i]!.samples,
-    collections: measured[i]!.collections,
-  }));
-  return { cases, picks: [], sink: readSink() };
-}
-
-interface Prepared extends Pick<CaseResult, "work" | "checksum"> {
-  readonly packet: PacketKind;
-  readonly task: BatchTask;
-}
-
-function prepareTasks(cluster: BenchCluster, plan: DatapathPlan): Prepared[] {
-  const { resolved, node } = cluster;
-  const engine = plan.engine === "linear" ? columnEngine(resolved, { node }) : indexedEngine(resolved, { node });
-  const tasks: Prepared[] = [];
-  const modes = new Set(plan.packets.map((packet) => (packet === "established-chains" ? "chains" : "fast-path")));
+/** Packets that pass conntrack, of every kind asked for, through a data path with that many live connections. */
+export function prepareConnections(subject: Subject, packets: readonly PacketKind[], flows: number): Prepared[] {
+  if (packets.length === 0) return [];
+  const { engine, cluster, seed } = subject;
+  if (engine === undefined) return [prepareRival(subject, flows)];
+  const prepared: Prepared[] = [];
+  const modes = new Set(packets.map((packet) => (packet === "established-chains" ? "chains" : "fast-path")));
   for (const mode of modes) {
-    const traffic = openTraffic(cluster, engine, mode, plan.flows, plan.seed);
-    for (const packet of plan.packets) {
-      if (packet === "first-datapath" && mode === "fast-path") tasks.push(prepareFirst(traffic));
-      else if (packet === `established-${mode}`) tasks.push(prepareEstablished(traffic, packet));
+    const traffic = openTraffic(cluster, engine, mode, flows, seed);
+    for (const packet of packets) {
+      if (packet === "first-datapath" && mode === "fast-path") prepared.push(prepareFirst(traffic, flows));
+      else if (packet === `established-${mode}`) prepared.push(prepareEstablished(traffic, packet, flows));
     }
   }
-  return tasks;
+  return prepared;
 }
 
-function prepareEstablished({ datapath, established }: Traffic, packet: PacketKind): Prepared {
+function prepareEstablished({ datapath, established }: Traffic, packet: PacketKind, flows: number): Prepared {
   const results = newResults();
   const { batches } = established;
   const exact = passOnce(datapath, established, () => results);
@@ -111,10 +71,11 @@ function prepareEstablished({ datapath, established }: Traffic, packet: PacketKi
     datapath.processBatch(batch, MEASURED, results);
     return sumResults(results, batch.count);
   };
-  return { packet, task: { name: packet, packets: FLOW_BATCH, run }, ...exact };
+  return { ...common, packet, flows, task: { name: packet, packets: FLOW_BATCH, run }, ...exact };
 }
 
-function prepareFirst({ datapath, first }: Traffic): Prepared {
+/** Each batch opens its connections anew: those it opened the last time round are taken out first, untimed. */
+function prepareFirst({ datapath, first }: Traffic, flows: number): Prepared {
   const results = first.batches.map(newResults);
   const exact = passOnce(datapath, first, (b) => results[b]!);
   const table = datapath.table("ip");
@@ -128,7 +89,7 @@ function prepareFirst({ datapath, first }: Traffic): Prepared {
     return sumResults(results[next]!, FLOW_BATCH);
   };
   const task = { name: "first", packets: FLOW_BATCH, run, prepare, limit: FIRST_TIMED };
-  return { packet: "first-datapath", task, ...exact };
+  return { ...common, packet: "first-datapath", flows, task, ...exact };
 }
 
 /** Goes through a pool once, for what is exact. */
@@ -136,32 +97,25 @@ function passOnce(
   datapath: Datapath,
   pool: PacketPool,
   resultsOf: (batch: number) => BatchResults,
-): Pick<CaseResult, "work" | "checksum"> {
-  const work = { rulesVisited: 0, chainsEntered: 0, draws: 0, mapLookups: 0 };
+): Pick<Prepared, "work" | "checksum"> {
   let checksum = CHECKSUM_START;
-  pool.batches.forEach((batch, b) => {
+  const work = pool.batches.map((batch, b) => {
     const results = resultsOf(b);
     datapath.processBatch(batch, MEASURED, results);
     checksum = foldResults(checksum, results, batch.count);
-    for (const counter of Object.keys(work) as (keyof typeof work)[]) work[counter] += results.work[counter];
+    return { ...results.work };
   });
-  for (const counter of Object.keys(work) as (keyof typeof work)[]) work[counter] /= pool.packets;
-  return { work, checksum };
+  return { work: meanWork(work, pool.packets), checksum };
 }
 
-function prepareRival(cluster: BenchCluster, plan: DatapathPlan): Prepared {
-  const rival = new StringMapRival(cluster, plan.seed);
+/** Established packets through a Map keyed by the tuple as text. */
+function prepareRival({ cluster, classify, seed }: Subject, flows: number): Prepared {
   const connections = new StringMapConnections();
   const out = new OutcomeBatch("ip", FLOW_BATCH);
-  const results = newResults();
-  const packets = Math.ceil(plan.flows / FLOW_BATCH) * FLOW_BATCH;
-  const opening = drawPool(cluster.services, "uniform", plan.seed, packets, FLOW_BATCH, false);
-  const live: LiveFlows = openFlows(
-    opening,
-    (batch, into) => connections.open(batch, out, into, (b, o) => rival.classifyBatch(b, o)),
-    results,
-  );
-  const { batches } = drawEstablished(live, plan.seed, ESTABLISHED_PACKETS, FLOW_BATCH);
+  const packets = Math.ceil(flows / FLOW_BATCH) * FLOW_BATCH;
+  const opening = drawPool(cluster.services, "uniform", seed, packets, FLOW_BATCH, false);
+  const live = openFlows(opening, (batch, into) => connections.open(batch, out, into, classify), newResults());
+  const { batches } = drawEstablished(live, seed, ESTABLISHED_PACKETS, FLOW_BATCH);
   let next = 0;
   const run = (): number => {
     const batch = batches[next]!;
@@ -170,7 +124,7 @@ function prepareRival(cluster: BenchCluster, plan: DatapathPlan): Prepared {
     return sumOutcomes(out, batch.count);
   };
   const task = { name: "string map", packets: FLOW_BATCH, run };
-  return { packet: "established-fast-path", task, work: null, checksum: null };
+  return { ...common, packet: "established-fast-path", flows, task, work: null, checksum: null };
 }
 
 function newResults(): BatchResults {

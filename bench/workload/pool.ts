@@ -47,11 +47,17 @@ export function drawPool(
   const batches = Array.from({ length: Math.floor(packets / batchSize) }, () => {
     const batch = new PacketBatch("ip", batchSize);
     flows.fillBatch(batch);
-    for (let i = 0; outsiders && i < batchSize; i++)
-      if (random() * OUTSIDERS < 1) batch.src[i] = batch.toSrc[i] = (OUTSIDE | (batch.src[i]! & 0xffff)) >>> 0;
+    if (outsiders) scatterSources(batch, random);
     return batch;
   });
   return { batches, packets: batches.length * batchSize };
+}
+
+function scatterSources(batch: PacketBatch, random: () => number): void {
+  for (let i = 0; i < batch.count; i++) {
+    if (random() * OUTSIDERS >= 1) continue;
+    batch.src[i] = batch.toSrc[i] = (OUTSIDE | (batch.src[i]! & 0xffff)) >>> 0;
+  }
 }
 
 function destinationsOf({ address, port, protocol }: ServiceColumns): Destinations {

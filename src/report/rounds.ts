@@ -89,12 +89,19 @@ function pick(random: () => number, length: number): number {
   return Math.floor(random() * length);
 }
 
-function drawMedian(samples: Float64Array, random: () => number): number {
-  const drawn = new Float64Array(samples.length);
-  for (let i = 0; i < drawn.length; i++) drawn[i] = samples[pick(random, samples.length)]!;
-  drawn.sort();
-  const middle = drawn.length >> 1;
-  return drawn.length % 2 === 1 ? drawn[middle]! : (drawn[middle - 1]! + drawn[middle]!) / 2;
+/** The median of as many draws with replacement from sorted samples: counted, not sorted. */
+function drawMedian(sorted: Float64Array, random: () => number): number {
+  const { length } = sorted;
+  const counts = new Uint8Array(length); // at most RESAMPLED draws
+  for (let i = 0; i < length; i++) counts[pick(random, length)]!++;
+  const upper = length >> 1;
+  const lower = length % 2 === 1 ? upper : upper - 1;
+  let at = 0;
+  let drawn = counts[0]!;
+  while (drawn <= lower) drawn += counts[++at]!;
+  const low = sorted[at]!;
+  while (drawn <= upper) drawn += counts[++at]!;
+  return (low + sorted[at]!) / 2;
 }
 
 function resample(estimate: number, seed: number, statistic: (random: () => number) => number): Interval {

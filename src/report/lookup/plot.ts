@@ -3,7 +3,7 @@ import { describeRun } from "../environment.js";
 import { findCases, type Measurement } from "../measurement.js";
 import { medianInterval } from "../rounds.js";
 
-/** What stands in the legend, in the order of the colours. `shape` tells the lines apart in a grey print. */
+/** What stands in the legend, in the order of the colours. Shapes tell the lines apart in a grey print. */
 const lines = [
   { engine: "linear", packet: "first", label: "first packet: linear (column scan)" },
   { engine: "string-map", packet: "first", label: "first packet: Map keyed by string" },
@@ -45,8 +45,9 @@ export function plotLookup(record: Measurement): TopLevelSpec {
     title: {
       text: "Cost of a packet to a Service",
       subtitle: [
-        `${record.study} study, ${of("seed")}, ${record.rounds} ${record.rounds === 1 ? "round" : "rounds"} of processes; ${of("chainwalk", "node", "flags")}`,
-        `${run.get("cpu")}; ${run.get("kernel")}; medians with 95 % intervals, uniform destinations`,
+        "medians with 95 % intervals, uniform destinations",
+        `${of("study", "seed", "rounds", "chainwalk", "node")}`,
+        `${of("flags")}; ${run.get("cpu")}; ${run.get("kernel")}`,
       ],
       anchor: "start",
       subtitlePadding: 4,
@@ -65,7 +66,6 @@ export function plotLookup(record: Measurement): TopLevelSpec {
             scale: { type: "log" },
             axis: { format: "~s" },
           },
-          strokeDash: { ...line, legend },
         },
       },
       {

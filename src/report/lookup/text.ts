@@ -1,9 +1,9 @@
 import { describeRun } from "../environment.js";
-import { findCases, type Measurement } from "../measurement.js";
+import type { Measurement } from "../measurement.js";
 import { summarizeRounds } from "../rounds.js";
-import { formatFigure, TABLE_WIDTH } from "../table.js";
+import { formatCount, formatFigure, TABLE_WIDTH } from "../table.js";
 import { drawAlive, drawConnections, drawDestinations, drawPicks, drawReference, drawSizes } from "./sections.js";
-import { compareHarnesses, findNoise, formatRatio, judgeLookup } from "./verdicts.js";
+import { compareHarnesses, findNoise, formatRatio, type HarnessResult, judgeLookup } from "./verdicts.js";
 
 /** The whole report of the lookup study as text, at most TABLE_WIDTH wide where words allow. */
 export function drawLookup(record: Measurement): string {
@@ -39,17 +39,15 @@ function drawHead(record: Measurement): string[] {
 function drawHarnesses(record: Measurement): string[] {
   const compared = compareHarnesses(record);
   if (compared === undefined) return ["Harnesses: Benchmark.js did not run, nothing to compare tinybench with."];
-  const times = (["linear", "indexed"] as const).map((engine) => {
-    const [ours, theirs] = (["tinybench", "benchmark.js"] as const).map((harness) => {
-      const one = findCases(record, { harness, engine, packet: "first", destination: "uniform", ruleSets: 1 });
-      const largest = one.sort((a, b) => b.services - a.services)[0];
-      return largest ? formatFigure(summarizeRounds(largest.rounds).median) : "-";
-    });
-    return `${engine} ${ours} / ${theirs} ns`;
-  });
+  const { agree, tinybench, benchmarkJs } = compared;
+  const says = findNoise(record) !== undefined ? "too noisy to compare" : agree ? "agree" : "DISAGREE";
+  const describe = ({ linear, indexed, ratio }: HarnessResult) => {
+    const [slow, fast] = [linear, indexed].map((one) => formatFigure(summarizeRounds(one.rounds).median));
+    return `${formatRatio(ratio)} (${slow} / ${fast} ns)`;
+  };
   return [
-    `Harnesses ${compared.agree ? "agree" : "DISAGREE"}: linear / indexed is ${formatRatio(compared.tinybench)} by tinybench,`,
-    `  ${formatRatio(compared.benchmarkJs)} by Benchmark.js (${times.join(", ")})`,
+    `Harnesses ${says}: linear / indexed at ${formatCount(tinybench.linear.services)} services is ${describe(tinybench)}`,
+    `  by tinybench, ${describe(benchmarkJs)} by Benchmark.js.`,
   ];
 }
 

@@ -6,7 +6,6 @@ import {
   C_LOOKUP_SPREAD,
   ESTABLISHED_OVER_C,
   HARNESS_TOLERANCE,
-  HEADLINE_FLOWS,
   HEADLINE_SERVICES,
   INDEXED_GROWTH,
   INDEXED_OVER_C,
@@ -29,7 +28,7 @@ export function judgeLookup(record: Measurement): Verdict[] {
   const judge = (what: string, timed: () => Judgement | string): Verdict => {
     const judged = timed();
     if (typeof judged === "string") return { what, outcome: "not measured", detail: judged };
-    if (noise !== undefined) return { what, outcome: "too noisy", detail: `${judged.detail}; ${noise}` };
+    if (noise !== undefined) return { what, outcome: "too noisy", detail: judged.detail };
     return { what, outcome: judged.passed ? "pass" : "miss", detail: judged.detail };
   };
   return [
@@ -60,52 +59,52 @@ export function findNoise(record: Measurement): string | undefined {
 
 export interface HarnessAgreement {
   readonly agree: boolean;
-  /** linear / indexed by each harness. */
-  readonly tinybench: Interval;
-  readonly benchmarkJs: Interval;
+  readonly tinybench: HarnessResult;
+  readonly benchmarkJs: HarnessResult;
+}
+
+export interface HarnessResult {
+  readonly linear: BenchCase;
+  readonly indexed: BenchCase;
+  /** linear / indexed. */
+  readonly ratio: Interval;
 }
 
 /** Whether Benchmark.js finds the same ratio as tinybench; undefined where it did not run. */
 export function compareHarnesses(record: Measurement): HarnessAgreement | undefined {
+  const again = only(record, { harness: "benchmark.js" });
+  if (again === undefined) return undefined;
+  const { services, packet, destination, ruleSets } = again;
   const [tinybench, benchmarkJs] = (["tinybench", "benchmark.js"] as const).map((harness) => {
-    const headline = {
-      harness,
-      packet: "first",
-      destination: "uniform",
-      services: HEADLINE_SERVICES,
-      ruleSets: 1,
-    } as const;
-    const linear = only(record, { ...headline, engine: "linear" });
-    const indexed = only(record, { ...headline, engine: "indexed" });
-    return linear && indexed ? ratioInterval(linear.rounds, indexed.rounds) : undefined;
+    const [linear, indexed] = ["linear", "indexed"].map((engine) =>
+      only(record, { harness, engine, services, packet, destination, ruleSets }),
+    );
+    return linear && indexed ? { linear, indexed, ratio: ratioInterval(linear.rounds, indexed.rounds) } : undefined;
   });
   if (tinybench === undefined || benchmarkJs === undefined) return undefined;
-  const apart = Math.abs(Math.log(tinybench.estimate / benchmarkJs.estimate));
-  return { agree: overlap(tinybench, benchmarkJs) || apart < Math.log(1 + HARNESS_TOLERANCE), tinybench, benchmarkJs };
+  const apart = Math.abs(Math.log(tinybench.ratio.estimate / benchmarkJs.ratio.estimate));
+  const agree = overlap(tinybench.ratio, benchmarkJs.ratio) || apart < Math.log(1 + HARNESS_TOLERANCE);
+  return { agree, tinybench, benchmarkJs };
 }
 
-/** The C program's case and ours that do the same work, at the sizes where targets are read. */
-export function pairWithC(
-  record: Measurement,
-  which: "lookup" | "walk" | "established" | "first-datapath",
-): { ours: BenchCase; c: BenchCase } | undefined {
-  const filters: Record<typeof which, { engine: string; where: CaseFilter }> = {
-    lookup: {
-      engine: "indexed",
-      where: { packet: "first", destination: "uniform", services: HEADLINE_SERVICES, ruleSets: 1 },
-    },
-    walk: {
-      engine: "linear",
-      where: { packet: "first", destination: "last", services: HEADLINE_SERVICES, ruleSets: 1 },
-    },
-    established: { engine: "indexed", where: { packet: "established-fast-path", flows: HEADLINE_FLOWS } },
-    "first-datapath": { engine: "indexed", where: { packet: "first-datapath", flows: HEADLINE_FLOWS } },
-  };
-  const { engine, where } = filters[which];
-  const ours = only(record, { ...where, engine, harness: "tinybench" });
+/** The C program's case and ours that do the same work. */
+export function pairWithC(record: Measurement, which: ReferenceWork): { ours: BenchCase; c: BenchCase } | undefined {
+  const { engine, where } = REFERENCE_WORK[which];
   const c = only(record, { ...where, engine: "C" });
-  return ours && c ? { ours, c } : undefined;
+  if (c === undefined) return undefined;
+  const { services, flows } = c;
+  const ours = only(record, { ...where, engine, services, flows, ruleSets: 1, harness: "tinybench" });
+  return ours && { ours, c };
 }
+
+export type ReferenceWork = "lookup" | "walk" | "established" | "first-datapath";
+
+const REFERENCE_WORK: Readonly<Record<ReferenceWork, { engine: string; where: CaseFilter }>> = {
+  lookup: { engine: "indexed", where: { packet: "first", destination: "uniform" } },
+  walk: { engine: "linear", where: { packet: "first", destination: "last" } },
+  established: { engine: "indexed", where: { packet: "established-fast-path" } },
+  "first-datapath": { engine: "indexed", where: { packet: "first-datapath" } },
+};
 
 interface Judgement {
   readonly passed: boolean;
@@ -116,11 +115,13 @@ function only(record: Measurement, filter: CaseFilter): BenchCase | undefined {
   return findCases(record, filter)[0];
 }
 
+const OTHER_SIZE = `it takes ${formatCount(HEADLINE_SERVICES)} services`;
 const NO_C = "no C program to compare with in this run";
 
 function indexedOverC(record: Measurement): Judgement | string {
   const pair = pairWithC(record, "lookup");
   if (pair === undefined) return NO_C;
+  if (pair.c.services !== HEADLINE_SERVICES) return OTHER_SIZE;
   const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
   return {
     passed: ratio.estimate <= INDEXED_OVER_C.most,
@@ -131,6 +132,7 @@ function indexedOverC(record: Measurement): Judgement | string {
 function linearOverC(record: Measurement): Judgement | string {
   const pair = pairWithC(record, "walk");
   if (pair === undefined || pair.ours.work === null) return NO_C;
+  if (pair.c.services !== HEADLINE_SERVICES) return OTHER_SIZE;
   const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
   const perRule = summarizeRounds(pair.ours.rounds).median / pair.ours.work.rulesVisited;
   return {
@@ -145,7 +147,7 @@ function establishedOverC(record: Measurement): Judgement | string {
   const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
   return {
     passed: ratio.estimate <= ESTABLISHED_OVER_C.most,
-    detail: `${formatRatio(ratio)} x C at ${formatCount(HEADLINE_FLOWS)} flows, at most ${ESTABLISHED_OVER_C.most}`,
+    detail: `${formatRatio(ratio)} x C at ${formatCount(pair.c.flows)} flows, at most ${ESTABLISHED_OVER_C.most}`,
   };
 }
 

@@ -1,0 +1,62 @@
+import {
+  columnEngine,
+  type Context,
+  type Engine,
+  freshContext,
+  indexedEngine,
+  type OutcomeBatch,
+  type PacketBatch,
+  type Work,
+} from "../../src/index.js";
+import type { EngineName } from "../arguments.js";
+import type { BatchTask } from "../measure.js";
+import type { CaseResult } from "../processes.js";
+import { StringMapRival } from "../rivals/string-map.js";
+import { type BenchCluster, makeCluster } from "../workload/cluster.js";
+
+/** Classifies a batch into `out`, its work counters included. */
+export type Classify = (batch: PacketBatch, out: OutcomeBatch) => void;
+
+/** One rule set with what is measured on it. */
+export interface Subject {
+  readonly name: EngineName;
+  readonly cluster: BenchCluster;
+  /** Names draws and packets. */
+  readonly seed: number;
+  readonly classify: Classify;
+  /** Absent for the rival, which is no engine. */
+  readonly engine?: Engine;
+}
+
+export function makeSubject(name: EngineName, services: number, endpoints: number, seed: number): Subject {
+  const cluster = makeCluster(services, endpoints, seed);
+  if (name === "string-map") {
+    const rival = new StringMapRival(cluster, seed);
+    return { name, cluster, seed, classify: (batch, out) => rival.classifyBatch(batch, out) };
+  }
+  const { resolved, node } = cluster;
+  const engine = name === "linear" ? columnEngine(resolved, { node }) : indexedEngine(resolved, { node });
+  const context: Context = freshContext({ node, seed });
+  return { name, cluster, seed, engine, classify: (batch, out) => engine.classifyBatch(batch, context, out) };
+}
+
+/** A variant that is ready to be measured, with all that is exact about it. */
+export interface Prepared extends Pick<
+  CaseResult,
+  "packet" | "destination" | "work" | "leastRulesVisited" | "checksum" | "flows"
+> {
+  readonly task: BatchTask;
+  /** How often the first, second, ... endpoint of a service was picked. */
+  readonly picks?: readonly number[];
+}
+
+/** The mean work of packets, from the sums of their batches. */
+export function meanWork(sums: readonly Work[], packets: number): Work {
+  const mean = (counter: keyof Work) => sums.reduce((sum, work) => sum + work[counter], 0) / packets;
+  return {
+    rulesVisited: mean("rulesVisited"),
+    chainsEntered: mean("chainsEntered"),
+    draws: mean("draws"),
+    mapLookups: mean("mapLookups"),
+  };
+}

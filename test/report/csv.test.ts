@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import { formatCsv } from "../../src/report/csv.js";
+import { summarizeRounds } from "../../src/report/rounds.js";
+import { makeRecord } from "./record.js";
+
+/** Reads RFC 4180. */
+function parseCsv(text: string): string[][] {
+  const rows: string[][] = [[]];
+  for (let at = 0; at < text.length;) {
+    const field = /"((?:[^"]|"")*)"|([^",\r\n]*)/y;
+    field.lastIndex = at;
+    const found = field.exec(text)!;
+    rows[rows.length - 1]!.push(found[1] === undefined ? found[2]! : found[1].replaceAll('""', '"'));
+    at = field.lastIndex;
+    if (text[at] === ",") at++;
+    else {
+      expect(text.slice(at, at + 2)).toBe("\r\n");
+      at += 2;
+      if (at < text.length) rows.push([]);
+    }
+  }
+  return rows;
+}
+
+describe("formatCsv", () => {
+  const record = makeRecord([100, 10_000]);
+  const [titles, ...rows] = parseCsv(formatCsv(record));
+  const cell = (row: number, title: string) => rows[row]![titles!.indexOf(title)];
+
+  it("has a line for each case, all of one width, and no title twice", () => {
+    expect(rows).toHaveLength(record.cases.length);
+    for (const row of rows) expect(row).toHaveLength(titles!.length);
+    expect(new Set(titles).size).toBe(titles!.length);
+  });
+
+  it("says what the record says", () => {
+    record.cases.forEach((one, i) => {
+      expect(Number(cell(i, "median_ns"))).toBeCloseTo(summarizeRounds(one.rounds).median, 2);
+      expect(cell(i, "engine")).toBe(one.engine);
+      expect(Number(cell(i, "services"))).toBe(one.services);
+      expect(cell(i, "rules_visited")).toBe(one.work === null ? "" : String(one.work.rulesVisited));
+      expect(Number(cell(i, "median_low_ns"))).toBeLessThanOrEqual(Number(cell(i, "median_ns")));
+    });
+  });
+
+  it("carries the run in every line, whatever stands in its names", () => {
+    for (let i = 0; i < rows.length; i++) {
+      expect(cell(i, "seed")).toBe("1");
+      expect(cell(i, "cpu")).toBe('Example "Fast" CPU, 3 GHz, 2 CPUs');
+      expect(cell(i, "flags")).toBe("--max-old-space-size=4096");
+    }
+  });
+});

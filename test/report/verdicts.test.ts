@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+import { compareHarnesses, findNoise, judgeLookup, type Verdict } from "../../src/report/lookup/verdicts.js";
+import type { BenchCase, Measurement } from "../../src/report/measurement.js";
+import { makeRecord, scaleTimes } from "./record.js";
+
+const record = makeRecord();
+const isOurs = (one: BenchCase, engine: string) => one.engine === engine && one.harness === "tinybench";
+
+function outcomes(of: Measurement): Record<string, Verdict["outcome"]> {
+  return Object.fromEntries(judgeLookup(of).map(({ what, outcome }) => [what, outcome]));
+}
+
+const LOOKUP = "indexed lookup and pick against C";
+const WALK = "column-scanned linear per rule against C";
+const ESTABLISHED = "established packet on the fast path against C";
+const GROWTH = "indexed grows with the rule set";
+const SLOPE = "linear grows with the rule set";
+const VISITS = "linear's rules visited are proportional";
+const SAME = "C did the same work (checksums)";
+
+it("a run within all targets passes all", () => {
+  expect(Object.values(outcomes(record))).toEqual(Array.from({ length: 7 }, () => "pass"));
+});
+
+describe("each target is missed by what it is about, and by nothing else", () => {
+  it.each<[string, Measurement]>([
+    [LOOKUP, scaleTimes(record, 2, (one) => isOurs(one, "indexed") && one.packet === "first")],
+    [WALK, scaleTimes(record, 3, (one) => isOurs(one, "linear"))],
+    [ESTABLISHED, scaleTimes(record, 2, (one) => one.packet === "established-fast-path" && isOurs(one, "indexed"))],
+    [GROWTH, scaleTimes(record, 0.4, (one) => isOurs(one, "indexed") && one.services === 100)],
+    [SLOPE, scaleTimes(record, 3, (one) => isOurs(one, "linear") && one.services === 100)],
+    [VISITS, changeCases((one) => (one.services === 300 ? { ...one, leastRulesVisited: 99 } : one))],
+    [SAME, changeCases((one) => (one.engine === "C" && one.flows > 0 ? { ...one, checksum: 1 } : one))],
+    [
+      SAME,
+      changeCases((one) => (one.work && one.engine === "C" ? { ...one, work: { ...one.work, rulesVisited: 1 } } : one)),
+    ],
+  ])("%s", (what, spoiled) => {
+    expect(outcomes(spoiled)).toEqual({ ...outcomes(record), [what]: "miss" });
+  });
+});
+
+function changeCases(change: (one: BenchCase) => BenchCase): Measurement {
+  return { ...record, cases: record.cases.map(change) };
+}
+
+describe("a machine too busy to conclude from", () => {
+  const timed = [LOOKUP, WALK, ESTABLISHED, GROWTH, SLOPE];
+  const isCLookup = (one: BenchCase) => one.engine === "C" && one.flows === 0 && one.destination === "uniform";
+
+  it.each([3, 1 / 3])("is seen by a C lookup that took %d times its usual figure", (by) => {
+    const noisy = scaleTimes(record, by, isCLookup);
+    expect(findNoise(noisy)).toContain("usual figure");
+    const judged = outcomes(noisy);
+    for (const what of timed) expect(judged[what]).toBe("too noisy");
+    expect(judged[VISITS]).toBe("pass");
+    expect(judged[SAME]).toBe("pass");
+  });
+
+  it("is seen by C lookups that differ from process to process", () => {
+    const uneven = changeCases((one) => {
+      if (!isCLookup(one)) return one;
+      const rounds = one.rounds.map((round, i) => ({
+        ...round,
+        samples: round.samples.map((ns) => ns * [1, 1, 1.7][i]!),
+      }));
+      return { ...one, rounds };
+    });
+    expect(findNoise(uneven)).toContain("between processes");
+  });
+});
+
+it("without C and with one size most targets are not measured", () => {
+  const bare = makeRecord([10_000], 1);
+  const judged = outcomes({ ...bare, cases: bare.cases.filter(({ harness }) => harness !== "c") });
+  for (const what of [LOOKUP, WALK, ESTABLISHED, GROWTH, SLOPE, SAME]) expect(judged[what]).toBe("not measured");
+  expect(judged[VISITS]).toBe("pass");
+});
+
+describe("compareHarnesses", () => {
+  const isTheirs = (one: BenchCase) => one.harness === "benchmark.js" && one.engine === "linear";
+  it("agrees within the tolerance", () => {
+    expect(compareHarnesses(record)?.agree).toBe(true);
+    expect(compareHarnesses(scaleTimes(record, 1.1, isTheirs))?.agree).toBe(true);
+  });
+  it("disagrees beyond it", () => {
+    expect(compareHarnesses(scaleTimes(record, 1.5, isTheirs))?.agree).toBe(false);
+  });
+  it("has nothing to say where one did not run", () => {
+    expect(compareHarnesses({ ...record, cases: record.cases.filter((one) => !isTheirs(one)) })).toBeUndefined();
+  });
+});
