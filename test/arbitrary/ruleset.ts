@@ -4,7 +4,8 @@ import type { Family } from "../../src/packet/address.js";
 import { hasPorts } from "../../src/packet/protocol.js";
 import type { Chain, Hook, Rule, RuleSet, Statement, Table } from "../../src/ruleset/types.js";
 import { builtinBase } from "../../src/syntax/iptables/builtin.js";
-import { anyText, arbitraryHeader, arbitraryMatch, natRange, remember, uint32 } from "./statements.js";
+import { arbitraryHeader, arbitraryMatch } from "./statements.js";
+import { natRange, remember, text, uint32 } from "./values.js";
 
 /** What a rule may do besides matching. */
 export interface RuleSurroundings {
@@ -39,7 +40,7 @@ function makeTarget(around: RuleSurroundings, ports: boolean): fc.Arbitrary<Stat
   if (table === "filter") plain.push(...rejects[family].map((answer): Statement => ({ kind: "reject", with: answer })));
   if (around.evaluable !== true && table === "mangle")
     plain.push({ kind: "opaque-target", target: "TTL", text: "-j TTL --ttl-set 5" });
-  const logs: fc.Arbitrary<Statement> = anyText
+  const logs: fc.Arbitrary<Statement> = text
     .filter((prefix) => prefix !== "")
     .map((prefix) => ({ kind: "log", target: "LOG", options: ["--log-prefix", prefix, "--log-level", "7"] }));
   const targets: fc.Arbitrary<Statement>[] = [

@@ -1,80 +1,27 @@
 /** Random statements in the canonical form that reading an iptables text gives: the whole language of iptables. */
 import * as fc from "fast-check";
-import type { Address, Family, IPv6 } from "../../src/packet/address.js";
-import { type MaskedAddress, maskAddress, prefixMask } from "../../src/packet/prefix.js";
+import type { Family } from "../../src/packet/address.js";
 import { ICMP, ICMPV6, SCTP, TCP, UDP } from "../../src/packet/protocol.js";
-import type {
-  AddressRangeMatch,
-  AddressTypeName,
-  Match,
-  NatRange,
-  PortRange,
-  PortTest,
-  Statement,
-} from "../../src/ruleset/types.js";
+import type { AddressRangeMatch, AddressTypeName, Match, Statement } from "../../src/ruleset/types.js";
+import {
+  address,
+  interfaceName,
+  mask,
+  masked,
+  negate,
+  optional,
+  portRange,
+  portTest,
+  present,
+  realPortTest,
+  remember,
+  seldom,
+  text,
+  uint32,
+  word,
+} from "./values.js";
 
-const negate = fc.boolean();
 const one = (arbitrary: fc.Arbitrary<Match>): fc.Arbitrary<Statement[]> => arbitrary.map((match) => [match]);
-const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { freq: 2 });
-const seldom = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> =>
-  fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight: 1, arbitrary });
-const uint32 = fc.oneof(
-  fc.constantFrom(0, 1, 0x4000, 0x8000, 0xff, 0xffffffff),
-  fc.integer({ min: 0, max: 0xffffffff }),
-);
-const port = fc.oneof(fc.constantFrom(0, 53, 80, 443, 30080, 65535), fc.integer({ min: 0, max: 65535 }));
-const word = fc.stringMatching(/^[a-zA-Z][a-zA-Z0-9_.-]{0,8}$/);
-/** Whatever fits on a line. */
-const text = fc.string({ unit: "grapheme", maxLength: 30 }).map((s) => s.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, " "));
-
-const made = new Map<string, unknown>();
-
-/** Making an arbitrary takes far longer than drawing from it: each is made once. */
-export function remember<T>(key: string, make: () => fc.Arbitrary<T>): fc.Arbitrary<T> {
-  if (!made.has(key)) made.set(key, make());
-  return made.get(key) as fc.Arbitrary<T>;
-}
-
-/** Few addresses, so that rules and packets meet. */
-export function address(family: Family): fc.Arbitrary<Address> {
-  if (family === "ip") {
-    return fc.oneof(
-      { weight: 4, arbitrary: fc.integer({ min: 0, max: 15 }).map((n) => 0x0a000000 + n) },
-      { weight: 1, arbitrary: fc.integer({ min: 1, max: 0xffffffff }) },
-    );
-  }
-  const words = fc.tuple(uint32, uint32, uint32, uint32) as fc.Arbitrary<IPv6>;
-  return fc.oneof(
-    { weight: 4, arbitrary: fc.integer({ min: 1, max: 15 }).map((n): IPv6 => [0xfd000000, 0, 0, n]) },
-    { weight: 1, arbitrary: words },
-  );
-}
-
-/** A mask: mostly a prefix, at times any bits. `shortest`: the shortest prefix. */
-function mask(family: Family, shortest: number): fc.Arbitrary<Address> {
-  const bits = family === "ip" ? 32 : 128;
-  const any: fc.Arbitrary<Address> =
-    family === "ip" ? fc.integer({ min: 1, max: 0xffffffff }) : fc.tuple(uint32, uint32, uint32, fc.constant(1));
-  return fc.oneof(
-    { weight: 5, arbitrary: fc.constant(prefixMask(family, bits)) },
-    { weight: 4, arbitrary: fc.integer({ min: shortest, max: bits }).map((length) => prefixMask(family, length)) },
-    { weight: 1, arbitrary: any },
-  );
-}
-
-function masked(family: Family, shortest: number): fc.Arbitrary<MaskedAddress> {
-  return fc
-    .tuple(address(family), mask(family, shortest))
-    .map(([value, m]) => ({ value: maskAddress(value, m), mask: m }));
-}
-
-const interfaceName = fc.record({ name: fc.stringMatching(/^[a-z]{1,5}[0-9]{0,2}$/), prefix: fc.boolean() });
-const portRange: fc.Arbitrary<PortRange> = fc
-  .tuple(port, port, fc.boolean())
-  .map(([a, b, single]) => (single ? [a, a] : [Math.min(a, b), Math.max(a, b)]));
-const portTest: fc.Arbitrary<PortTest> = fc.record({ ranges: fc.tuple(portRange), negate });
-/** What -m tcp keeps: a test of all ports that always holds is left out. */
-const realPortTest = portTest.filter((test) => test.negate || test.ranges[0]![0] !== 0 || test.ranges[0]![1] !== 65535);
 
 /** Statements without `-m`, at most one a field, in their order. */
 export function arbitraryHeader(family: Family): fc.Arbitrary<Match[]> {
@@ -115,11 +62,6 @@ const types = fc.record({
   types: fc.subarray([...addressTypes], { minLength: 1 }),
   negate,
 });
-
-/** Leaves out the fields that are null. */
-function present<T extends object>(value: { [K in keyof T]: T[K] | null }): T {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null)) as T;
-}
 
 /** The `-m` matches a rule of this family and protocol (null: none named) may have; each entry is what one `-m` gives. */
 export function arbitraryMatch(family: Family, protocol: number | null): fc.Arbitrary<Statement[]> {
@@ -311,20 +253,3 @@ function addressRanges(family: Family): fc.Arbitrary<Statement[]> {
       ]),
   );
 }
-
-/** Where a translation goes; ports only where the rule names a protocol that has them. */
-export function natRange(
-  family: Family,
-  ports: boolean,
-  flags: readonly (keyof NatRange)[],
-  hosts = true,
-): fc.Arbitrary<NatRange> {
-  const pair = fc.tuple(address(family), address(family), fc.boolean()).map(([a, b, single]) => [a, single ? a : b]);
-  return fc
-    .tuple(hosts ? pair : fc.constant(null), ports ? fc.option(portRange) : fc.constant(null), fc.subarray([...flags]))
-    .map(([addresses, range, set]) =>
-      present<NatRange>({ addresses, ports: range, ...Object.fromEntries(set.map((flag) => [flag, true])) } as never),
-    );
-}
-
-export { text as anyText, uint32 };

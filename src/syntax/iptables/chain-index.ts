@@ -1,5 +1,8 @@
-import type { OpenChain } from "./table-builder.js";
+import type { Chain, Rule } from "../../ruleset/types.js";
 import type { Tokens } from "./tokens.js";
+
+/** A chain whose rules are still being added. */
+export type OpenChain = Omit<Chain, "rules"> & { readonly rules: Rule[] };
 
 /** Chains by name, looked up by a word of the text as it stands there: no string is made for a look-up. */
 export class ChainIndex {

@@ -3,8 +3,9 @@ import type { Family } from "../../packet/address.js";
 import { error, type Problem, warning } from "../../ruleset/problem.js";
 import type { Chain, Counters, Rule, RuleSet, Span, Statement } from "../../ruleset/types.js";
 import { builtinBase, isTable, tableNames } from "./builtin.js";
+import { bracketCounters, parseCounters, ZERO_COUNTERS } from "./counters.js";
 import { BadInput } from "./module.js";
-import { parseCounters, RuleReader, ZERO_COUNTERS } from "./rule-reader.js";
+import { RuleReader } from "./rule-reader.js";
 import { TableBuilder } from "./table-builder.js";
 import { Tokens } from "./tokens.js";
 
@@ -116,18 +117,18 @@ class Reader {
   private tableLine(at: number, name: string): void {
     if (this.table !== undefined)
       throw new BadInput("truncated", `the table ${this.table.name} has no COMMIT line before this one`, at);
-    const known = isTable(name);
-    if (known && this.tables.some((table) => table.name === name))
+    const again = this.tables.some((table) => table.name === name);
+    this.splitRemarks();
+    this.enter(name, this.spanAt(at));
+    this.table!.before = this.remarks;
+    this.remarks = [];
+    if (again)
       throw new BadInput(
         "duplicate-table",
         `the table ${name} stands twice in the text; the second would replace the first`,
         at,
       );
-    this.splitRemarks();
-    this.enter(name, this.spanAt(at));
-    this.table!.before = this.remarks;
-    this.remarks = [];
-    if (!known)
+    if (!isTable(name))
       throw new BadInput("unknown-table", `unknown table "${name}": iptables has ${tableNames.join(", ")}`, at + 1);
   }
 
@@ -148,7 +149,8 @@ class Reader {
     const { tokens } = this;
     const name = tokens.word(0).slice(1);
     const at = tokens.start[0]!;
-    if (name === "") throw new BadInput("bad-chain", 'a chain line is ":NAME POLICY [PACKETS:BYTES]"', at);
+    if (name === "" || tokens.isQuoted(0))
+      throw new BadInput("bad-chain", 'a chain line is ":NAME POLICY [PACKETS:BYTES]"', at);
     const policy = tokens.count > 1 ? tokens.word(1) : "";
     const counters = tokens.count > 2 ? bracketCounters(tokens.word(2), tokens.start[2]!) : ZERO_COUNTERS;
     const base = builtinBase(table.name, name, policy === "DROP" ? "drop" : "accept");
@@ -232,6 +234,8 @@ class Reader {
     const at = tokens.start[0]!;
     const name = tokens.count > 1 ? tokens.word(1) : "";
     if (name === "") throw new BadInput("missing-value", `${tokens.word(0)} needs the name of a chain`, at);
+    if (tokens.isQuoted(1))
+      throw new BadInput("bad-chain", "the name of a chain stands without quotes", tokens.start[1]!);
     if (letter === 78) {
       const chain: Chain = { name, rules: [], span: this.spanAt(at) };
       return table.declare(chain, tokens.start[1]!);
@@ -251,13 +255,6 @@ class Reader {
     const counters = counted ? parseCounters(tokens.word(4), tokens.word(5), tokens.start[4]!) : undefined;
     table.declare({ name, base, rules: [], ...(counters && { counters }), span: this.spanAt(at) }, tokens.start[1]!);
   }
-}
-
-/** `[PACKETS:BYTES]`. */
-function bracketCounters(text: string, at: number): Counters {
-  if (text === "[0:0]") return ZERO_COUNTERS;
-  const colon = text.indexOf(":");
-  return parseCounters(text.slice(1, Math.max(colon, 1)), text.endsWith("]") ? text.slice(colon + 1, -1) : "", at);
 }
 
 /** Dumps hold hundreds of thousands of rules: each is one small object, without spare room. */

@@ -1,13 +1,11 @@
 import type { Family } from "../../packet/address.js";
 import type { Chain, Rule, Span, Table } from "../../ruleset/types.js";
 import { builtinBase, isBuiltinName, tablesWith } from "./builtin.js";
-import { ChainIndex } from "./chain-index.js";
+import { ChainIndex, type OpenChain } from "./chain-index.js";
+import { ZERO_COUNTERS } from "./counters.js";
 import { BadInput } from "./module.js";
-import { type ChainNames, ZERO_COUNTERS } from "./rule-reader.js";
+import type { ChainNames } from "./rule-modules.js";
 import type { Tokens } from "./tokens.js";
-
-/** A chain whose rules are still being added. */
-export type OpenChain = Omit<Chain, "rules"> & { readonly rules: Rule[] };
 
 /** A table while its lines are read. */
 export class TableBuilder implements ChainNames {
@@ -48,6 +46,8 @@ export class TableBuilder implements ChainNames {
    */
   chainOf(word: number, line: number): OpenChain {
     const { tokens } = this;
+    if (tokens.isQuoted(word))
+      throw new BadInput("bad-chain", "the name of a chain stands without quotes", tokens.start[word]!);
     return this.chains.find(word) ?? this.implied(tokens.word(word), tokens.start[word]!, line);
   }
 

@@ -105,6 +105,12 @@ export class Tokens {
     return raw.slice(0, open) + raw.slice(open + 1, -1).replace(/\\([^])/g, "$1");
   }
 
+  /** The n-th word after the option at index i; throws BadInput where the line ends before. */
+  value(i: number, n: number): string {
+    if (i + n >= this.count) throw new BadInput("missing-value", `${this.word(i)} needs a value`, this.start[i]!);
+    return this.word(i + n);
+  }
+
   /** `-x`: the code of x; 0 for any other word. */
   shortOption(i: number): number {
     const start = this.start[i]!;
