@@ -115,6 +115,8 @@ export class KernelNode {
       this.ip("addr", "add", text, "dev", "eth0", ...nodad, ...deprecated);
       this.addressesAdded.push(text);
     }
+    // Without an address the device has lost its routes.
+    this.ip("route", "replace", "default", "dev", "eth0");
     const { route, addresses: ours } = NETWORK[this.family];
     const second = parseAddress(ours[1])!;
     this.node = new Node([...own, second], [{ ...parsePrefix(route)!, oif: "tun1", source: second }]);
@@ -189,7 +191,6 @@ export class KernelNode {
 
   private setUp(): void {
     const six = this.family === "ip6";
-    const version = six ? "ipv6" : "ipv4";
     const per = (device: string): Record<string, number> =>
       six
         ? { [`net.ipv6.conf.${device}.accept_dad`]: 0, [`net.ipv6.conf.${device}.accept_ra`]: 0 }
@@ -210,11 +211,9 @@ export class KernelNode {
       [`net.netfilter.nf_log.${six ? 10 : 2}`]: "nfnetlink_log",
       "net.netfilter.nf_conntrack_log_invalid": 0,
     });
-    void version;
     const { addresses, route } = NETWORK[this.family];
     this.ip("addr", "add", `${addresses[1]}/${six ? 128 : 32}`, "dev", "tun1", ...(six ? ["nodad"] : []));
     this.setAddresses([parseAddress(addresses[0])!]);
-    this.ip("route", "add", "default", "dev", "eth0");
     this.ip("route", "add", route, "dev", "tun1");
     this.run(["nft", "-f", "-"], TRACE_RULES);
     this.awaitDevices();

@@ -1,16 +1,20 @@
 /** The same node in the project: a data path whose random matches go the way the kernel's went. */
-import type { Family } from "../../src/packet/address.js";
+import { type Family, sameAddress } from "../../src/packet/address.js";
+import { CtStatus } from "../../src/packet/connection.js";
 import type { Node } from "../../src/packet/node.js";
 import type { Packet } from "../../src/packet/packet.js";
+import { isIcmp } from "../../src/packet/protocol.js";
+import type { Tuple } from "../../src/packet/tuple.js";
 import { resolve, type ResolvedRule, type ResolvedRuleSet } from "../../src/ruleset/resolve.js";
-import type { RandomMatch, RuleSet } from "../../src/ruleset/types.js";
+import type { NatRange, RandomMatch, RuleSet } from "../../src/ruleset/types.js";
 import { type Entry, readEntry } from "../../src/conntrack/entry.js";
+import { ADDRESSES, EXPIRES, MARK, META, STREAM } from "../../src/conntrack/table.js";
 import { Datapath } from "../../src/datapath/datapath.js";
 import type { DatapathOptions, Result } from "../../src/datapath/single.js";
 import { linearEngine } from "../../src/engine/linear.js";
 import { type Semantics, semanticsOf } from "../../src/engine/machine.js";
 import type { Context, Draw, Engine, Trace } from "../../src/engine/types.js";
-import type { ChainLengths, TraceEvent } from "./observation.js";
+import type { ChainLengths, KernelEntry, TraceEvent } from "./observation.js";
 
 /** What the project says of a packet. */
 export interface Prediction {
@@ -89,10 +93,47 @@ export class ProjectNode {
     return { result, trace, path, entry: ref === 0 ? undefined : readEntry(table, ref, tick) };
   }
 
+  /**
+   * Takes over the source port that the kernel drew, where both had to draw one: `--random`, `--random-fully`, or the port was taken. It must
+   * be one that could have been drawn.
+   */
+  adoptDrawnPort(said: Prediction, kernel: KernelEntry | undefined, now: number): Prediction {
+    const { entry, result } = said;
+    if (entry === undefined || kernel === undefined || result.entry !== "opened") return said;
+    const { reply } = entry;
+    const range = said.trace.outcome.source?.to;
+    const tuple = said.trace.outcome.tuple;
+    const part = isIcmp(reply.protocol) ? "sport" : "dport";
+    const drawn = range?.random === true || range?.fullyRandom === true || reply[part] !== tuple.sport;
+    if (!drawn || kernel.reply[part] === reply[part]) return said;
+    if (!couldBeDrawn(kernel.reply[part], tuple, range)) return said;
+    const adopted = { ...reply, [part]: kernel.reply[part] };
+    const table = this.datapath.table(entry.family);
+    const base = (result.ref >>> 1) * table.stride;
+    const saved = [...table.records.subarray(base, base + ADDRESSES)];
+    table.remove(result.ref);
+    // Drawing the very port it had leaves a source that only the address may have changed.
+    const same = kernel.reply[part] === tuple.sport && sameAddress(reply.dst, tuple.src);
+    const meta = (saved[META]! & ~(CtStatus.snat << 8)) | (same ? 0 : CtStatus.snat << 8);
+    const ref = table.insert(entry.original, adopted, meta, saved[EXPIRES]!);
+    table.records[(ref >>> 1) * table.stride + MARK] = saved[MARK]!;
+    table.records[(ref >>> 1) * table.stride + STREAM] = saved[STREAM]!;
+    const packet = { ...result.packet, sport: kernel.reply[part] };
+    return { ...said, entry: readEntry(table, ref, table.tick(now)), result: { ...result, ref, packet } };
+  }
+
   forgetConnections(family: Family): void {
     const table = this.datapath.table(family);
     for (const ref of [...table.refs()]) table.remove(ref);
   }
+}
+
+/** The ports nf_nat_l4proto_unique_tuple draws from: the rule's, or the class of the original one. */
+function couldBeDrawn(port: number, tuple: Tuple, range: NatRange | undefined): boolean {
+  if (range?.ports !== undefined) return port >= range.ports[0] && port <= range.ports[1];
+  if (isIcmp(tuple.protocol)) return true;
+  if (tuple.sport < 512) return port >= 1 && port <= 511;
+  return tuple.sport < 1024 ? port >= 600 && port <= 1023 : port >= 1024;
 }
 
 /**

@@ -27,6 +27,8 @@ export class Session {
     const whole = completeTables(text);
     const ruleset = read(whole, kernel.family);
     const project = new ProjectNode(ruleset, kernel.node, options);
+    // Lists of xt_recent live on while any rule names them: the rule set before must be gone first.
+    if (whole.includes("-m recent")) await kernel.load(completeTables(""), () => 0);
     await kernel.load(whole, project.names.lengths);
     await kernel.forgetConnections();
     tally.rulesets++;
@@ -38,7 +40,8 @@ export class Session {
     const now = Date.now();
     const seen = await this.kernel.send(injections);
     return injections.map((injection, i) => {
-      const said = this.project.process(injection.packet, seen[i]!.events, now);
+      const predicted = this.project.process(injection.packet, seen[i]!.events, now);
+      const said = this.project.adoptDrawnPort(predicted, seen[i]!.entry, now);
       const differences = disagreements(injection.packet, seen[i]!, said, this.project.names);
       return { injection, seen: seen[i]!, said, differences };
     });
@@ -79,7 +82,7 @@ const builtin: Readonly<Record<string, readonly string[]>> = {
 
 /** The text with the tables and built-in chains it does not name, empty: so that loading it leaves nothing of the rule set before. */
 export function completeTables(text: string): string {
-  const lines = text.trimEnd().split("\n");
+  const lines = text.trimEnd() === "" ? [] : text.trimEnd().split("\n");
   for (const [table, chains] of Object.entries(builtin)) {
     const at = lines.indexOf(`*${table}`);
     const lacking = chains.filter((chain) => !lines.some((line, i) => i > at && line.startsWith(`:${chain} `) && tableOf(lines, i) === table));

@@ -56,7 +56,8 @@ function encodeTransport(packet: Packet, extras: WireExtras): Buffer {
   const { protocol } = packet;
   const size = headerSize(protocol);
   const room = Math.max(0, packet.length - size - (packet.family === "ip" ? 20 : 40));
-  const payload = extras.payload ?? (packet.inner ? encodeInner(packet, packet.inner) : Buffer.alloc(room));
+  const spare = protocol === SCTP ? 0 : room; // zeros behind an SCTP chunk would be a malformed chunk
+  const payload = extras.payload ?? (packet.inner ? encodeInner(packet, packet.inner) : Buffer.alloc(spare));
   const bytes = Buffer.concat([Buffer.alloc(size), payload]);
   if (hasPorts(protocol)) {
     bytes.writeUInt16BE(packet.sport, 0);
@@ -74,7 +75,6 @@ function encodeTransport(packet: Packet, extras: WireExtras): Buffer {
     bytes.writeUInt16BE(bytes.length, 4);
     sumAt = 6;
   } else if (protocol === SCTP) {
-    bytes.writeUInt32BE(packet.entrance === "output" ? 0 : 0, 4); // verification tag of an INIT
     bytes[12] = 1; // INIT
     bytes.writeUInt16BE(20, 14);
     bytes.writeUInt32BE(7, 16);
