@@ -1,12 +1,18 @@
 import type { Command } from "commander";
-import { formatEndpoint } from "../../packet/address.js";
 import type { Packet } from "../../packet/packet.js";
 import { error, ProblemError } from "../../ruleset/problem.js";
 import { add, type Fraction, formatFraction, toNumber } from "../../engine/fraction.js";
 import type { Distribution } from "../../engine/types.js";
 import { drawTable } from "../../report/table.js";
 import { decodeInput, spanAt } from "../../syntax/input.js";
-import { entranceText, isWorthSaying, tupleText, type VerdictName, verdictName } from "../draw/packet.js";
+import {
+  destinationText,
+  entranceText,
+  isWorthSaying,
+  tupleText,
+  type VerdictName,
+  verdictName,
+} from "../draw/packet.js";
 import { fractionText, percentText } from "../draw/probability.js";
 import { blaming, InputError, UsageError } from "../failure.js";
 import { type Flow, readFlows } from "../flows.js";
@@ -121,7 +127,7 @@ export function summarize(distribution: Distribution): FlowOutcome[] {
   const kinds = new Map<string, FlowOutcome>();
   for (const { outcome, probability } of distribution.outcomes) {
     const verdict = verdictName(outcome);
-    const to = verdict === "DNAT" ? formatEndpoint(outcome.destination!.address, outcome.destination!.port) : null;
+    const to = destinationText(outcome);
     const masquerade = outcome.source !== undefined;
     const key = `${verdict} ${to} ${masquerade}`;
     const same = kinds.get(key);

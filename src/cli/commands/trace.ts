@@ -7,7 +7,7 @@ import type { ResolvedRule } from "../../ruleset/resolve.js";
 import type { Outcome, Step, Trace } from "../../engine/types.js";
 import { printRule } from "../../syntax/iptables/printer.js";
 import { drawTrace, type TraceTitle } from "../draw/trace.js";
-import { verdictName } from "../draw/packet.js";
+import { destinationText, verdictName } from "../draw/packet.js";
 import { blaming } from "../failure.js";
 import type { Io } from "../io.js";
 import { addPacketOptions, packetOf, type PacketOptions } from "../options/packet.js";
@@ -70,6 +70,8 @@ function jsonTrace(trace: Trace, { packet, engine, connectionState }: TraceTitle
     packet: { family, ...jsonTuple(packet), entrance, iif, mark, connectionState },
     engine,
     verdict: verdictName(outcome),
+    to: destinationText(outcome),
+    masquerade: outcome.source !== undefined,
     outcome: jsonOutcome(outcome),
     steps: steps.map(jsonStep),
     given,

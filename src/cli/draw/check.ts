@@ -71,11 +71,12 @@ function conclude({ statistic, degreesOfFreedom, pValue, cells }: FitTest, alpha
   const degrees = `${degreesOfFreedom} degree${degreesOfFreedom === 1 ? "" : "s"} of freedom`;
   const answer =
     pValue < alpha
-      ? `the picks do NOT follow the probabilities of the rules (p < ${alpha})`
-      : `nothing speaks against the probabilities of the rules (p >= ${alpha})`;
+      ? `The picks do NOT follow the probabilities of the rules (p < ${alpha}).`
+      : `Nothing speaks against the probabilities of the rules (p >= ${alpha}).`;
   return [
     ...(pooled > 0 ? [`${pooled} cells that expect few picks are pooled.`] : []),
-    `chi-square ${Number(statistic.toPrecision(6))}, ${degrees}, p-value ${Number(pValue.toPrecision(4))}: ${answer}`,
+    `chi-square ${Number(statistic.toPrecision(6))}, ${degrees}, p-value ${Number(pValue.toPrecision(4))}`,
+    answer,
   ];
 }
 

@@ -32,6 +32,13 @@ export function verdictName(outcome: Outcome): VerdictName {
   return outcome.destination === undefined ? "ACCEPT" : "DNAT";
 }
 
+/** The new destination of a packet that was let through, as flows write it; null where it has none. */
+export function destinationText({ verdict, destination }: Outcome): string | null {
+  return verdict === "accept" && destination !== undefined
+    ? formatEndpoint(destination.address, destination.port)
+    : null;
+}
+
 /** What the source becomes: `192.168.0.2`, `192.168.0.2-192.168.0.9:1024-2047`. */
 export function sourceText({ kind, to }: SourceTranslation): string {
   if (to.addresses === undefined)

@@ -6,19 +6,28 @@ export function wrap(text: string, width: number): string[] {
   return fill(text.split(" "), width);
 }
 
-/** The same for the text of a rule, broken before options only: an option stays with its values and its `!`. */
+/** An option of a rule with its `!` and its values, which may be quoted and then hold blanks. */
+const OPTION = /(?:! )?-(?:"(?:\\.|[^"\\])*"|[^"])*?(?= (?:! )?-|$)/gs;
+
+/** The same for the text of a rule: an option stays with its values, unless it is longer than a line. */
 export function wrapRule(text: string, width: number): string[] {
-  return fill(text.match(/(?:! )?-(?:"(?:\\.|[^"\\])*"|[^"])*?(?= (?:! )?-|$)/gs) ?? [text], width);
+  const options = text.match(OPTION) ?? [];
+  if (options.join(" ") !== text) return wrap(text, width);
+  return fill(
+    options.flatMap((option) => (option.length > width ? option.split(" ") : option)),
+    width,
+  );
 }
 
 function fill(words: readonly string[], width: number): string[] {
   const lines: string[] = [];
-  let line = "";
+  let line: string | undefined;
   for (const word of words) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
+    if (line !== undefined && line.length + 1 + word.length <= width) line += ` ${word}`;
+    else {
+      if (line !== undefined) lines.push(line);
       line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
+    }
   }
-  return [...lines, line];
+  return line === undefined ? lines : [...lines, line];
 }

@@ -1,0 +1,37 @@
+/** Flows of genuine rule sets, each proved by a real kernel: CHAINWALK_CONFORMANCE names the directory. Needs python3. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { chainwalk } from "./command-line.js";
+
+const root = process.env.CHAINWALK_CONFORMANCE ?? "";
+
+describe.runIf(root !== "")("explain agrees with every flow", () => {
+  const cases = ["cases", "features"]
+    .filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(root, folder, name)))
+    .filter((path) => /iptables/.test(path) && existsSync(join(path, "flows.json")));
+
+  it("has cases", () => expect(cases.length).toBeGreaterThan(25));
+
+  for (const path of cases) {
+    const name = path.slice(root.length);
+    const rules = ["rules.iptables-save", "rules.ip6tables-save"].map((file) => join(path, file)).find(existsSync);
+    const { nodeIPs } = JSON.parse(readFileSync(join(path, "case.json"), "utf8")) as { nodeIPs: string[] };
+    for (const engine of ["linear", "indexed"]) {
+      it(`${name}, ${engine}`, async () => {
+        const words = ["--rules", rules!, "--flows", join(path, "flows.json"), "--json", "--engine", engine];
+        const local = nodeIPs.flatMap((ip) => ["--node-ip", ip]);
+        const { stdout, stderr, exitCode } = await chainwalk(["explain", ...words, ...local]);
+        expect(exitCode, stderr).toBe(0);
+        const judge = spawnSync("python3", [join(root, "tools/flows.py"), path, "-"], {
+          input: stdout,
+          encoding: "utf8",
+        });
+        expect(judge.status, `${judge.stdout}${judge.stderr}`).toBe(0);
+        expect(judge.stdout).toMatch(/^(\d+) of \1 flows agree\n$/);
+      });
+    }
+  }
+});
