@@ -1,5 +1,5 @@
 /** Bytes to text: gzip, UTF-8, and what is refused. */
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 import { gunzipSync } from "node:zlib";
 import { error, type Problem } from "../ruleset/problem.js";
 import type { Span } from "../ruleset/types.js";
@@ -7,7 +7,8 @@ import type { Span } from "../ruleset/types.js";
 /** Largest text, in bytes after unpacking: what V8 can hold as one string. */
 export const MAX_TEXT = 512 * 1024 * 1024 - 32;
 
-export type DecodedInput = { readonly text: string } | { readonly problem: Problem };
+/** The text; with it its characters as bytes, where it is ASCII and they are at hand. */
+export type DecodedInput = { readonly text: string; readonly codes?: Uint8Array } | { readonly problem: Problem };
 
 /** Unpacks gzip (bytes that begin with 1f 8b), drops a byte order mark, refuses what is not text. */
 export function decodeInput(input: Uint8Array | string): DecodedInput {
@@ -27,8 +28,9 @@ export function decodeInput(input: Uint8Array | string): DecodedInput {
     const nul = buffer.indexOf(0);
     return nul >= 0 ? { problem: binary(buffer.toString("latin1"), nul) } : { problem: notUtf8(buffer) };
   }
-  const text = buffer.toString("utf8");
-  return refuseBinary(text) ?? { text };
+  const ascii = isAscii(buffer);
+  const text = buffer.toString(ascii ? "latin1" : "utf8");
+  return refuseBinary(text) ?? (ascii ? { text, codes: buffer } : { text });
 }
 
 function unpackProblem(failure: NodeJS.ErrnoException): Problem {

@@ -58,6 +58,7 @@ export function readRules(input: Uint8Array | string, options: ReadOptions = {})
     form: recognised.endsWith("save") ? "save" : "listing",
     family: options.family ?? (recognised.startsWith("ip6") ? "ip6" : "ip"),
     table,
+    ...(decoded.codes && { codes: decoded.codes }),
   });
   if (problems.some((problem) => problem.severity === "error")) return { problems, format: recognised, text };
   if (ruleset.tables.every((one) => one.chains.length === 0) && recognised.endsWith("listing"))

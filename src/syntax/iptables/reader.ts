@@ -19,6 +19,8 @@ export interface IptablesText {
   readonly family: Family;
   /** The table of a listing. */
   readonly table: string;
+  /** The characters of the text, where they are at hand. */
+  readonly codes?: Uint8Array;
 }
 
 /** Reads a whole text. The rule set is only good for anything where no problem is an error. */
@@ -42,7 +44,7 @@ class Reader {
     private readonly text: string,
     private readonly options: IptablesText,
   ) {
-    this.tokens = new Tokens(text);
+    this.tokens = new Tokens(text, options.codes);
     this.rules = new RuleReader(this.tokens, options.family, { declared: () => undefined });
   }
 

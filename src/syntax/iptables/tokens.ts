@@ -31,10 +31,11 @@ export class Tokens {
   /** The characters of the text: a typed array is read several times as fast as a string. */
   readonly codes: Uint8Array | Uint16Array;
 
-  constructor(readonly text: string) {
-    const ascii = Buffer.byteLength(text, "utf8") === text.length;
-    const bytes = Buffer.from(text, ascii ? "latin1" : "utf16le");
-    this.codes = ascii ? bytes : new Uint16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  constructor(
+    readonly text: string,
+    codes?: Uint8Array,
+  ) {
+    this.codes = codes ?? codesOf(text);
   }
 
   /** Splits the text between two offsets; throws BadInput where a quote is not closed. */
@@ -139,4 +140,10 @@ function bigger(old: Int32Array): Int32Array<ArrayBuffer> {
   const next = new Int32Array(old.length * 2);
   next.set(old);
   return next;
+}
+
+function codesOf(text: string): Uint8Array | Uint16Array {
+  if (Buffer.byteLength(text, "utf8") === text.length) return Buffer.from(text, "latin1");
+  const bytes = Buffer.from(text, "utf16le");
+  return new Uint16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
