@@ -61,12 +61,13 @@ export async function measureInterleaved(tasks: readonly BatchTask[], millisecon
         throws: true,
       });
       const prepare = task.prepare;
+      // Told that it is synchronous, tinybench makes no trial call, which would find its batch unprepared.
       bench.add(
         task.name,
         () => {
           sink = (sink + task.run()) | 0;
         },
-        prepare === undefined ? {} : { beforeEach: () => prepare() },
+        { async: false, ...(prepare === undefined ? {} : { beforeEach: () => prepare() }) },
       );
       await collector.flush();
       const before = collector.count();

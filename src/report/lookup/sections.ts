@@ -186,26 +186,22 @@ export function drawReference(record: Measurement): Section | undefined {
   };
 }
 
-/** Whether the endpoints were picked as often as the rule set says, by Pearson's chi-square: a line for each engine at the largest size, and one over all sizes. */
+/**
+ * Whether the endpoints were picked as often as the rule set says, by Pearson's chi-square, at the largest size: draws are named by
+ * packet, not by service, so the other sizes would only repeat it.
+ */
 export function drawPicks(record: Measurement): string[] {
-  const tests = record.picks.map((picks) => ({ ...picks, ...chiSquareTest(picks.observed, picks.expected) }));
-  const largest = Math.max(...tests.map(({ services }) => services));
-  const lines = tests
+  const largest = Math.max(...record.picks.map(({ services }) => services));
+  return record.picks
     .filter(({ services }) => services === largest)
-    .map(
-      ({ engine, services, statistic, degreesOfFreedom, pValue, total }) =>
+    .map(({ engine, services, observed, expected }) => {
+      const { statistic, degreesOfFreedom, pValue, total } = chiSquareTest(observed, expected);
+      return (
         `Picks, ${engine} at ${formatCount(services)}: chi-square ${statistic.toFixed(2)}, ${degreesOfFreedom} df, ` +
-        `p = ${pValue.toPrecision(3)}, ${formatCount(total)} picks: ${judgePicks(pValue, 1)}`,
-    );
-  if (tests.length <= lines.length) return lines;
-  const least = Math.min(...tests.map(({ pValue }) => pValue));
-  const all = `Picks, all ${tests.length} engines and sizes: smallest p = ${least.toPrecision(3)}`;
-  return [...lines, `${all}: ${judgePicks(least, tests.length)}`];
-}
-
-/** Bonferroni: of many tests the smallest p must be smaller to mean something. */
-function judgePicks(pValue: number, tests: number): string {
-  return pValue * tests < PICKS_ALPHA ? "NOT as the rules say" : "as the rules say";
+        `p = ${pValue.toPrecision(3)}, ${formatCount(total)} picks: ` +
+        (pValue < PICKS_ALPHA ? "NOT as the rules say" : "as the rules say")
+      );
+    });
 }
 
 function headline(record: Measurement): (filter: CaseFilter) => BenchCase[] {

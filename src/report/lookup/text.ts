@@ -45,10 +45,10 @@ function drawHarnesses(record: Measurement): string[] {
     const [slow, fast] = [linear, indexed].map((one) => formatFigure(summarizeRounds(one.rounds).median));
     return `${formatRatio(ratio)} (${slow} / ${fast} ns)`;
   };
-  return [
-    `Harnesses ${says}: linear / indexed at ${formatCount(tinybench.linear.services)} services is ${describe(tinybench)}`,
-    `  by tinybench, ${describe(benchmarkJs)} by Benchmark.js.`,
-  ];
+  const at = `linear / indexed at ${formatCount(tinybench.linear.services)} services`;
+  return wrap(
+    `Harnesses ${says}: ${at} is ${describe(tinybench)} by tinybench, ${describe(benchmarkJs)} by Benchmark.js.`,
+  );
 }
 
 function drawVerdicts(record: Measurement): string[] {

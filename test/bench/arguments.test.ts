@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import {
+  ArgumentError,
+  DEFAULT_DURATION,
+  DEFAULT_SERVICES,
+  parseArguments,
+  QUICK_DURATION,
+} from "../../bench/arguments.js";
+import { studies } from "../../bench/studies/index.js";
+
+const names = [...studies.keys()];
+const parse = (...words: string[]) => parseArguments(words, names);
+
+describe("parseArguments", () => {
+  it("runs the main study, over all sizes and engines, by default", () => {
+    expect(parse()).toEqual({
+      study: "lookup",
+      quick: false,
+      services: [...DEFAULT_SERVICES],
+      endpoints: 5,
+      seed: 1,
+      duration: DEFAULT_DURATION,
+      engines: ["linear", "indexed", "string-map"],
+      out: "bench/results",
+    });
+  });
+
+  it.each<[string, string[], object]>([
+    ["quick is the largest size alone", ["--quick"], { quick: true, services: [10_000], duration: QUICK_DURATION }],
+    ["quick of given sizes", ["--quick", "--services", "50,20"], { services: [50] }],
+    ["sizes are sorted, each once", ["--services", "300,100,300"], { services: [100, 300] }],
+    ["engines keep their order", ["--engine", "indexed,linear"], { engines: ["linear", "indexed"] }],
+    ["a duration of its own", ["--quick", "--duration", "9"], { duration: 9 }],
+    ["all others", ["--endpoints", "3", "--seed", "0", "--out", "x"], { endpoints: 3, seed: 0, out: "x" }],
+  ])("%s", (_, words, expected) => {
+    expect(parse(...words)).toMatchObject(expected);
+  });
+
+  it.each([
+    [["--services", "2"], "from 3 to 100000"],
+    [["--services", "100,x"], "from 3 to 100000"],
+    [["--endpoints", "0"], "from 1 to 1000"],
+    [["--seed", "-1"], "whole number"],
+    [["--seed", "1.5"], "whole number"],
+    [["--duration", "0"], "from 1 to"],
+    [["--engine", "ipvs"], '"ipvs" is none of linear, indexed, string-map'],
+    [["--study", "nothing"], "lookup"],
+    [["--unknown"], "unknown option"],
+    [["surplus"], "too many arguments"],
+  ])("refuses %j and says why", (words, why) => {
+    let thrown: unknown;
+    try {
+      parse(...words);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(ArgumentError);
+    expect((thrown as ArgumentError).exitCode).toBe(2);
+    expect((thrown as ArgumentError).message).toContain(why);
+  });
+});

@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { measureWithBenchmarkJs } from "../../bench/benchmark-js.js";
+import { type BatchTask, measureInterleaved, PASSES, readSink, toNanoseconds } from "../../bench/measure.js";
+
+/** Busy for so many milliseconds. */
+function spin(milliseconds: number): number {
+  const until = performance.now() + milliseconds;
+  let turns = 0;
+  while (performance.now() < until) turns++;
+  return turns;
+}
+
+function task(name: string, milliseconds: number, log: string[] = []): BatchTask {
+  const run = (): number => {
+    log.push(name);
+    return spin(milliseconds);
+  };
+  return { name, packets: 1000, run };
+}
+
+describe("measureInterleaved", () => {
+  it("gives nanoseconds per packet of each variant, and uses what they return", async () => {
+    const before = readSink();
+    const [short, long] = await measureInterleaved([task("short", 1), task("long", 3)], 30);
+    expect(short!.samples.length).toBeGreaterThanOrEqual(4 * PASSES);
+    expect(Math.min(...short!.samples)).toBeGreaterThanOrEqual(1000);
+    expect(Math.min(...short!.samples)).toBeLessThan(2000);
+    expect(Math.min(...long!.samples)).toBeGreaterThanOrEqual(3000);
+    expect(readSink()).not.toBe(before);
+  });
+
+  it("lets every variant come round in every pass", async () => {
+    const log: string[] = [];
+    await measureInterleaved([task("a", 0.2, log), task("b", 0.2, log), task("c", 0.2, log)], 6);
+    const runs = log.filter((name, i) => name !== log[i - 1]);
+    expect(runs).toEqual(["a", "b", "c", "b", "c", "a", "c", "a", "b"]);
+  });
+
+  it("prepares before every batch of a limited variant, and does not time it", async () => {
+    const log: string[] = [];
+    const prepare = (): void => {
+      log.push("prepare");
+      spin(2);
+    };
+    const [limited] = await measureInterleaved([{ ...task("run", 0.1, log), prepare, limit: 12 }], 1000);
+    expect(limited!.samples).toHaveLength(12);
+    expect(Math.min(...limited!.samples)).toBeLessThan(1500);
+    log.forEach((what, i) => expect(what).toBe(i % 2 === 0 ? "prepare" : "run"));
+  });
+
+  it("refuses batches too short for the clock", async () => {
+    await expect(measureInterleaved([{ ...task("tiny", 1), packets: 999 }], 10)).rejects.toThrow("999 packets");
+  });
+
+  it("throws what a variant throws", async () => {
+    const broken = {
+      name: "broken",
+      packets: 1000,
+      run: () => {
+        throw new Error("no such chain");
+      },
+    };
+    await expect(measureInterleaved([broken], 10)).rejects.toThrow("no such chain");
+  });
+});
+
+it("Benchmark.js gives the same unit", async () => {
+  const samples = await measureWithBenchmarkJs(task("again", 1), 100);
+  expect(samples.length).toBeGreaterThan(1);
+  expect(Math.min(...samples)).toBeGreaterThanOrEqual(1000);
+  expect(Math.min(...samples)).toBeLessThan(2000);
+}, 30_000);
+
+it.each([
+  [1, 1000, 1000],
+  [0.05, 4096, 12.21],
+  [0, 1000, 0.01],
+])("%d ms a batch of %d packets are %d ns a packet", (milliseconds, packets, nanoseconds) => {
+  expect(toNanoseconds(milliseconds, packets)).toBe(nanoseconds);
+});
