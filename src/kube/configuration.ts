@@ -42,6 +42,8 @@ export interface NodeFacts {
   readonly podCIDRs?: readonly string[];
   /** net.netfilter.nf_conntrack_tcp_be_liberal is set: INVALID packets are not dropped (v1.29 and later). */
   readonly conntrackBeLiberal?: boolean;
+  /** kube-proxy can make its nfacct counters (v1.32 and later count with them). */
+  readonly nfacct?: boolean;
 }
 
 /** The test for traffic of local pods: a source prefix or an incoming interface. */

@@ -36,6 +36,8 @@ export interface ServiceSpec {
   readonly clusterIP?: string;
   /** One for each family; the first equals `clusterIP`. */
   readonly clusterIPs?: readonly string[];
+  /** In the order of `clusterIPs`. */
+  readonly ipFamilies?: readonly ("IPv4" | "IPv6")[];
   readonly type?: ServiceType;
   readonly ports?: readonly ServiceSpecPort[];
   readonly externalIPs?: readonly string[];
@@ -45,7 +47,10 @@ export interface ServiceSpec {
   readonly healthCheckNodePort?: number;
   readonly sessionAffinity?: "None" | "ClientIP";
   readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } };
+  /** kube-proxy itself does not look at it: it works through the hints of the slices. */
   readonly trafficDistribution?: string;
+  readonly externalName?: string;
+  readonly allocateLoadBalancerNodePorts?: boolean;
 }
 
 export interface ServiceSpecPort {

@@ -1,32 +1,13 @@
-import { type Address, type Family, familyOf, parseAddress } from "../packet/address.js";
-import { type MaskedAddress, parsePrefix } from "../packet/prefix.js";
+import { type Address, type Family, familyOf, formatAddress } from "../packet/address.js";
+import type { MaskedAddress } from "../packet/prefix.js";
 import { parseProtocol } from "../packet/protocol.js";
-import { error, ProblemError } from "../ruleset/problem.js";
 import { servicePortName } from "./names.js";
-import {
-  type EndpointSlice,
-  HEADLESS_LABEL,
-  type KubernetesObject,
-  PROXY_NAME_LABEL,
-  type Service,
-  SERVICE_NAME_LABEL,
-  type ServiceSpecPort,
-} from "./objects.js";
+import { namespaceOf, ObjectCritic, type ObjectPath, objectTitle, type Report, throwErrors } from "./object-problem.js";
+import { HEADLESS_LABEL, type KubernetesObject, PROXY_NAME_LABEL, type Service } from "./objects.js";
+import { type Endpoint, SliceIndex, type SliceOptions } from "./slice-endpoints.js";
+import { parseSloppyAddress, parseSloppyPrefix } from "./sloppy-address.js";
 
-/** One endpoint of a service port. */
-export interface Endpoint {
-  readonly address: Address;
-  readonly port: number;
-  /** `ip:port` or `[ip]:port`, the address as the slice spells it: what chains are hashed by and endpoints ordered by. */
-  readonly text: string;
-  /** It runs on this node. */
-  readonly local: boolean;
-  readonly ready: boolean;
-  readonly serving: boolean;
-  readonly terminating: boolean;
-  /** Zones the slice hints it for. */
-  readonly zones: readonly string[];
-}
+export type { Endpoint } from "./slice-endpoints.js";
 
 /** One port of one Service, in one family, with its endpoints: what every proxy mode writes rules from. */
 export interface ServicePort {
@@ -53,204 +34,224 @@ export interface ServicePort {
   readonly affinitySeconds: number;
   readonly internalLocal: boolean;
   readonly externalLocal: boolean;
-  /** The annotation topology-mode (or its predecessor) asks for topology hints. */
+  /** Topology hints are looked at: an annotation asks for them, or the version does so always. */
   readonly hintsWanted: boolean;
+  /** Hints for nodes are looked at too, before those for zones. */
+  readonly nodeHints: boolean;
   readonly endpoints: readonly Endpoint[];
 }
 
 /** What of this differs between versions of kube-proxy. */
-export interface ServiceOptions {
+export interface ServiceOptions extends SliceOptions {
   /** `ns/name:` for an unnamed port (v1.17 and older). */
   readonly emptyColon: boolean;
-  /** Endpoints by the text `ip:port` and each once (v1.19 and later), or as the objects list them. */
-  readonly sorted: boolean;
   /** Load-balancer addresses with ipMode Proxy are left out (v1.30). */
   readonly ipMode: boolean;
   /** externalTrafficPolicy counts for a ClusterIP service with external IPs too (after v1.26). */
   readonly externalIPPolicy: boolean;
-  /** The annotation that switches topology hints on. */
-  readonly hints: "topology-mode" | "topology-aware-hints" | "none";
+  /**
+   * What switches topology hints on: an annotation, or nothing but the hints (`zones`: gate ServiceTrafficDistribution, KEP-4444, on by
+   * default from v1.31; `nodes and zones`: gate PreferSameTrafficDistribution, KEP-3015, on by default from v1.34).
+   */
+  readonly hints: "none" | "topology-aware-hints" | "topology-mode" | "zones" | "nodes and zones";
 }
 
 export const CURRENT_SERVICE_OPTIONS: ServiceOptions = {
   emptyColon: false,
   sorted: true,
+  canonicalAddresses: false,
   ipMode: true,
   externalIPPolicy: true,
   hints: "topology-mode",
 };
 
 const DEFAULT_AFFINITY_SECONDS = 10800;
-const NO_ZONES: readonly string[] = [];
 
 /**
  * The service ports of a family, in the order of the objects (kube-proxy itself walks a Go map: random order).
  * Headless and ExternalName services and those of another proxy are left out, as are addresses of the other family.
- * Follows pkg/proxy/serviceport.go, servicechangetracker.go and endpointslicecache.go. Throws ProblemError on an address that cannot be read.
+ * Follows pkg/proxy/serviceport.go, servicechangetracker.go and endpointslicecache.go. What kube-proxy skips is a warning to `report`, what
+ * it could not write rules from an error; without `report` the first error is thrown as ProblemError.
  */
 export function servicePortsOf(
   objects: Iterable<KubernetesObject>,
   family: Family,
   nodeName: string,
   options: ServiceOptions = CURRENT_SERVICE_OPTIONS,
+  report: Report = throwErrors,
 ): ServicePort[] {
-  const services: Service[] = [];
-  const slices = new Map<string, EndpointSlice[]>();
+  const services = new Map<string, Service>();
+  const slices = new SliceIndex(family, nodeName, options, report);
   for (const object of objects) {
     const labels = object.metadata.labels;
     if (labels?.[PROXY_NAME_LABEL] !== undefined || labels?.[HEADLESS_LABEL] !== undefined) continue;
-    if (object.kind === "Service") services.push(object);
-    else if (object.kind === "EndpointSlice") {
-      const owner = labels?.[SERVICE_NAME_LABEL];
-      if (owner === undefined || object.addressType !== (family === "ip" ? "IPv4" : "IPv6")) continue;
-      const key = `${object.metadata.namespace ?? "default"}/${owner}`;
-      const known = slices.get(key);
-      if (known === undefined) slices.set(key, [object]);
-      else known.push(object);
+    if (object.kind === "EndpointSlice") slices.add(object);
+    else if (object.kind === "Service") {
+      const key = `${namespaceOf(object.metadata)}/${object.metadata.name}`;
+      if (services.has(key))
+        new ObjectCritic(object, report).warn("duplicate-object", [], "it stands twice; the later one counts");
+      services.set(key, object);
     }
   }
-  const ports = new Map<string, ServicePort>();
-  for (const service of services) {
-    const own = slices.get(`${service.metadata.namespace ?? "default"}/${service.metadata.name}`) ?? [];
-    for (const port of readService(service, own, family, nodeName, options))
-      ports.set(`${port.name} ${port.protocolName}`, port);
+  const ports: ServicePort[] = [];
+  const nodePorts = new Map<string, Service>();
+  for (const [key, service] of services) {
+    const reader = new ServiceReader(service, family, options, new ObjectCritic(service, report));
+    reader.checkNodePorts(nodePorts);
+    for (const one of reader.ports())
+      ports.push({ ...one.port, endpoints: slices.endpointsOf(key, service.spec.ports![one.index]!) });
   }
-  return [...ports.values()];
+  return ports;
 }
 
-function readService(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  family: Family,
-  nodeName: string,
-  options: ServiceOptions,
-): ServicePort[] {
-  const { spec, metadata } = service;
-  if (
-    spec.type === "ExternalName" ||
-    spec.clusterIP === undefined ||
-    spec.clusterIP === "" ||
-    spec.clusterIP === "None"
-  )
-    return [];
-  const where = `Service ${metadata.namespace ?? "default"}/${metadata.name}`;
-  const clusterIP = (spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP])
-    .map((text) => readAddress(text, `${where}: clusterIP`))
-    .find((address) => familyOf(address) === family);
-  if (clusterIP === undefined) return [];
-  const ofFamily = (texts: readonly string[], field: string): Address[] =>
-    texts.map((text) => readAddress(text, `${where}: ${field}`)).filter((address) => familyOf(address) === family);
-  const externalIPs = ofFamily(spec.externalIPs ?? [], "externalIPs");
-  const ingress = (service.status?.loadBalancer?.ingress ?? []).filter(
-    (entry) => entry.ip !== undefined && entry.ip !== "" && (entry.ipMode !== "Proxy" || !options.ipMode),
-  );
-  const reachableFromOutside =
-    spec.type === "LoadBalancer" ||
-    spec.type === "NodePort" ||
-    (options.externalIPPolicy && (spec.externalIPs ?? []).length > 0);
-  const externalLocal = reachableFromOutside && spec.externalTrafficPolicy === "Local";
-  const common = {
-    namespace: metadata.namespace ?? "default",
-    service: metadata.name,
-    clusterIP,
-    externalIPs,
-    loadBalancerIPs: ofFamily(
-      ingress.map((entry) => entry.ip!),
-      "loadBalancer.ingress",
-    ),
-    sourceRanges: (spec.loadBalancerSourceRanges ?? [])
-      .map((text) => readRange(text, `${where}: loadBalancerSourceRanges`))
-      .filter((range) => familyOf(range.value) === family),
-    healthCheckNodePort:
-      spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local" ? (spec.healthCheckNodePort ?? 0) : 0,
-    affinitySeconds:
-      spec.sessionAffinity === "ClientIP"
-        ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS)
-        : 0,
-    internalLocal: spec.internalTrafficPolicy === "Local",
-    externalLocal,
-    hintsWanted: wantsHints(metadata.annotations, options.hints),
-  };
-  return (spec.ports ?? []).map((port): ServicePort => {
-    const portName = port.name ?? "";
-    const protocolName = (port.protocol ?? "TCP").toLowerCase();
-    const protocol = parseProtocol(protocolName);
-    if (protocol === undefined) throw bad("bad-protocol", `${where}: protocol ${port.protocol} is not known`);
-    return {
-      ...common,
-      portName,
-      name: servicePortName(common.namespace, common.service, portName, options.emptyColon),
-      protocol,
-      protocolName,
-      port: port.port,
-      nodePort: port.nodePort ?? 0,
-      endpoints: readEndpoints(slices, port, family, nodeName, options),
+type BarePort = Omit<ServicePort, "endpoints">;
+
+/** Reads what a Service itself says. */
+class ServiceReader {
+  constructor(
+    private readonly service: Service,
+    private readonly family: Family,
+    private readonly options: ServiceOptions,
+    private readonly critic: ObjectCritic,
+  ) {}
+
+  /** Each port with its index in spec.ports; of two with one name and protocol the later counts. */
+  ports(): Iterable<{ port: BarePort; index: number }> {
+    const { spec, metadata } = this.service;
+    const clusterIP = this.clusterIP();
+    if (clusterIP === undefined) return [];
+    const { externalIPs = [], loadBalancerSourceRanges = [] } = spec;
+    const ingress = this.service.status?.loadBalancer?.ingress ?? [];
+    const balanced = (i: number): boolean => ingress[i]!.ipMode !== "Proxy" || !this.options.ipMode;
+    const reachableFromOutside =
+      spec.type === "LoadBalancer" ||
+      spec.type === "NodePort" ||
+      (this.options.externalIPPolicy && externalIPs.length > 0);
+    const common = {
+      namespace: namespaceOf(metadata),
+      service: metadata.name,
+      clusterIP,
+      externalIPs: this.addresses(externalIPs, (i) => ["spec", "externalIPs", i]),
+      loadBalancerIPs: this.addresses(
+        ingress.map(({ ip }, i) => (ip !== undefined && ip !== "" && balanced(i) ? ip : undefined)),
+        (i) => ["status", "loadBalancer", "ingress", i, "ip"],
+      ),
+      sourceRanges: this.sourceRanges(loadBalancerSourceRanges),
+      healthCheckNodePort:
+        spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local" ? (spec.healthCheckNodePort ?? 0) : 0,
+      affinitySeconds:
+        spec.sessionAffinity === "ClientIP"
+          ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS)
+          : 0,
+      internalLocal: spec.internalTrafficPolicy === "Local",
+      externalLocal: reachableFromOutside && spec.externalTrafficPolicy === "Local",
+      hintsWanted: wantsHints(metadata.annotations, this.options.hints),
+      nodeHints: this.options.hints === "nodes and zones",
     };
-  });
+    const ports = new Map<string, { port: BarePort; index: number }>();
+    (spec.ports ?? []).forEach((port, index) => {
+      const portName = port.name ?? "";
+      const protocolName = (port.protocol ?? "TCP").toLowerCase();
+      const protocol = parseProtocol(protocolName);
+      if (protocol === undefined) {
+        const message = `protocol ${JSON.stringify(port.protocol)} is not known; use TCP, UDP or SCTP`;
+        return this.critic.error("bad-protocol", ["spec", "ports", index, "protocol"], message);
+      }
+      const name = servicePortName(common.namespace, common.service, portName, this.options.emptyColon);
+      const numbers = { port: port.port, nodePort: port.nodePort ?? 0 };
+      const read = { ...common, portName, name, protocol, protocolName, ...numbers };
+      ports.set(`${portName} ${protocolName}`, { port: read, index });
+    });
+    return ports.values();
+  }
+
+  /** Of the family (GetClusterIPByFamily, pkg/proxy/util); undefined where kube-proxy writes no rules for the Service. */
+  private clusterIP(): Address | undefined {
+    const { type, clusterIP, clusterIPs, ipFamilies = [] } = this.service.spec;
+    if (type === "ExternalName" || clusterIP === undefined || clusterIP === "" || clusterIP === "None")
+      return undefined;
+    const at = ipFamilies.indexOf(this.family === "ip" ? "IPv4" : "IPv6");
+    const listed = ipFamilies.length > 0;
+    if (listed && (at < 0 || clusterIPs?.[at] === undefined)) return undefined;
+    const text = listed ? clusterIPs![at]! : clusterIP;
+    const path = listed ? ["spec", "clusterIPs", at] : ["spec", "clusterIP"];
+    const address = parseSloppyAddress(text);
+    if (address === undefined) this.critic.error("bad-address", path, `${JSON.stringify(text)} is no IP address`);
+    else if (familyOf(address) === this.family) return this.checkSpelling(address, text, path);
+    else if (listed)
+      this.critic.error(
+        "other-family",
+        path,
+        `${text} does not belong to the family ${ipFamilies[at]} of spec.ipFamilies`,
+      );
+    else {
+      const [own, other] = this.family === "ip" ? ["IPv4", "IPv6"] : ["IPv6", "IPv4"];
+      const message = `${text} is an ${other} address; the Service has no part in the ${own} rules`;
+      this.critic.warn("other-family", path, message);
+    }
+    return undefined;
+  }
+
+  private checkSpelling(address: Address, text: string, path: ObjectPath): Address {
+    if (!this.options.canonicalAddresses && typeof address === "number" && formatAddress(address) !== text) {
+      const message = `kube-proxy before v1.33 passes ${text} on as it is, and iptables-restore refuses all rules; written as ${formatAddress(address)}`;
+      this.critic.warn("sloppy-address", path, message);
+    }
+    return address;
+  }
+
+  /** Those of the family; what cannot be read is skipped (MapIPsByIPFamily). */
+  private addresses(texts: readonly (string | undefined)[], path: (i: number) => ObjectPath): readonly Address[] {
+    const found: Address[] = [];
+    texts.forEach((text, i) => {
+      if (text === undefined) return;
+      const address = parseSloppyAddress(text.trim());
+      if (address === undefined)
+        this.critic.warn("bad-address", path(i), `${JSON.stringify(text)} is no IP address; kube-proxy skips it`);
+      else if (familyOf(address) === this.family) found.push(address);
+    });
+    return found.length === 0 ? NO_ADDRESSES : found;
+  }
+
+  /** Those of the family; what cannot be read is skipped (MapCIDRsByIPFamily). */
+  private sourceRanges(texts: readonly string[]): readonly MaskedAddress[] {
+    const found: MaskedAddress[] = [];
+    texts.forEach((text, i) => {
+      const range = parseSloppyPrefix(text);
+      if (range === undefined) {
+        const message = `${JSON.stringify(text)} is no prefix (address/length); kube-proxy skips it`;
+        this.critic.warn("bad-prefix", ["spec", "loadBalancerSourceRanges", i], message);
+      } else if (familyOf(range.value) === this.family) found.push(range);
+    });
+    return found.length === 0 ? NO_RANGES : found;
+  }
+
+  /** The API gives a node port of a protocol to one Service only. */
+  checkNodePorts(taken: Map<string, Service>): void {
+    const { spec } = this.service;
+    if (spec.type === "ExternalName" || !spec.ports?.some((port) => port.nodePort)) return;
+    spec.ports.forEach(({ nodePort, protocol = "TCP" }, i) => {
+      if (!nodePort) return;
+      const key = `${nodePort}/${protocol}`;
+      const other = taken.get(key);
+      if (other === undefined) taken.set(key, this.service);
+      else {
+        const message = `node port ${key} is already taken by ${objectTitle(other)}`;
+        this.critic.error("duplicate-node-port", ["spec", "ports", i, "nodePort"], message);
+      }
+    });
+  }
 }
+
+const NO_ADDRESSES: readonly Address[] = [];
+const NO_RANGES: readonly MaskedAddress[] = [];
 
 /** Any value but disabled counts (v1.27 and later; the older annotation takes precedence); v1.26 asks for auto. */
 function wantsHints(annotations: Service["metadata"]["annotations"], hints: ServiceOptions["hints"]): boolean {
   if (hints === "none") return false;
+  if (hints === "zones" || hints === "nodes and zones") return true;
   const older = annotations?.["service.kubernetes.io/topology-aware-hints"];
   if (hints === "topology-aware-hints") return older === "auto" || older === "Auto";
   const value = older ?? annotations?.["service.kubernetes.io/topology-mode"] ?? "";
   return value !== "" && value !== "disabled" && value !== "Disabled";
-}
-
-/** Slice ports are matched by name and protocol; of equal endpoints one stays, a local one before others. */
-function readEndpoints(
-  slices: readonly EndpointSlice[],
-  servicePort: ServiceSpecPort,
-  family: Family,
-  nodeName: string,
-  options: ServiceOptions,
-): Endpoint[] {
-  const all: Endpoint[] = [];
-  for (const slice of slices) {
-    for (const port of slice.ports ?? []) {
-      if (port.port === undefined || (port.name ?? "") !== (servicePort.name ?? "")) continue;
-      if ((port.protocol ?? "TCP") !== (servicePort.protocol ?? "TCP")) continue;
-      for (const endpoint of slice.endpoints ?? []) {
-        const text = endpoint.addresses[0];
-        if (text === undefined) continue;
-        const address = readAddress(
-          text,
-          `EndpointSlice ${slice.metadata.namespace}/${slice.metadata.name}: addresses`,
-        );
-        if (familyOf(address) !== family) continue;
-        all.push({
-          address,
-          port: port.port,
-          text: text.includes(":") ? `[${text}]:${port.port}` : `${text}:${port.port}`,
-          local: endpoint.nodeName !== undefined && endpoint.nodeName === nodeName,
-          ready: endpoint.conditions?.ready ?? true,
-          serving: endpoint.conditions?.serving ?? true,
-          terminating: endpoint.conditions?.terminating ?? false,
-          zones: endpoint.hints?.forZones?.map((zone) => zone.name) ?? NO_ZONES,
-        });
-      }
-    }
-  }
-  if (!options.sorted) return all;
-  const unique = new Map<string, Endpoint>();
-  for (const endpoint of all) if (endpoint.local || !unique.has(endpoint.text)) unique.set(endpoint.text, endpoint);
-  return [...unique.values()].sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
-}
-
-/** As Go's ParseIPSloppy reads it: surrounding spaces and leading zeros of an IPv4 octet are let pass, as decimal. */
-function readAddress(text: string, where: string): Address {
-  const address = parseAddress(text) ?? parseAddress(text.trim().replace(/(^|\.)0+(?=\d)/g, "$1"));
-  if (address === undefined) throw bad("bad-address", `${where}: ${text} is no IP address`);
-  return address;
-}
-
-function readRange(text: string, where: string): MaskedAddress {
-  const range = parsePrefix(text) ?? parsePrefix(text.trim().replace(/(^|\.)0+(?=\d)/g, "$1"));
-  if (range === undefined || !text.includes("/")) throw bad("bad-prefix", `${where}: ${text} is no prefix`);
-  return range;
-}
-
-function bad(code: string, message: string): ProblemError {
-  return new ProblemError(error(code, message));
 }

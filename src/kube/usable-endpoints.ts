@@ -33,8 +33,7 @@ export function usableEndpoints(port: ServicePort, node: NodeFacts): UsableEndpo
   const ready = port.endpoints.filter((endpoint) => endpoint.ready);
   let cluster: readonly Endpoint[] = [];
   if (usesClusterEndpoints(port)) {
-    const zone = topologyZone(port, ready, node);
-    cluster = zone === undefined ? ready : ready.filter((endpoint) => endpoint.zones.includes(zone));
+    cluster = nearEndpoints(port, ready, node);
     if (cluster.length === 0) cluster = port.endpoints.filter(draining);
   }
   if (!usesLocalEndpoints(port)) return { cluster, local: [], reachable: cluster, hasAny: cluster.length > 0 };
@@ -46,10 +45,23 @@ export function usableEndpoints(port: ServicePort, node: NodeFacts): UsableEndpo
   return { cluster, local, reachable, hasAny };
 }
 
-/** The zone to keep to; undefined where hints are not wanted, incomplete, or name this zone nowhere (v1.30's canUseTopology). */
-function topologyZone(port: ServicePort, ready: readonly Endpoint[], node: NodeFacts): string | undefined {
-  const zone = node.zone;
-  if (!port.hintsWanted || zone === undefined || zone === "") return undefined;
-  if (ready.some((endpoint) => endpoint.zones.length === 0)) return undefined;
-  return ready.some((endpoint) => endpoint.zones.includes(zone)) ? zone : undefined;
+/**
+ * The ready endpoints topology leaves (canUseTopology, from v1.33 topologyModeFromHints): where every one has hints and one is hinted for
+ * this node, those of this node; else by zone in the same way; else all.
+ */
+function nearEndpoints(port: ServicePort, ready: readonly Endpoint[], node: NodeFacts): readonly Endpoint[] {
+  if (!port.hintsWanted) return ready;
+  return (
+    (port.nodeHints ? hintedFor(ready, "nodes", node.name) : undefined) ?? hintedFor(ready, "zones", node.zone) ?? ready
+  );
+}
+
+function hintedFor(
+  ready: readonly Endpoint[],
+  kind: "nodes" | "zones",
+  name: string | undefined,
+): readonly Endpoint[] | undefined {
+  if (name === undefined || name === "" || ready.some((endpoint) => endpoint[kind].length === 0)) return undefined;
+  const near = ready.filter((endpoint) => endpoint[kind].includes(name));
+  return near.length === 0 ? undefined : near;
 }

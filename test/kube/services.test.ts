@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { parseAddress } from "../../src/packet/address.js";
 import { ProblemError } from "../../src/ruleset/problem.js";
 import type { KubernetesObject } from "../../src/kube/objects.js";
-import { servicePortsOf, type ServicePort } from "../../src/kube/services.js";
+import { LAYOUTS, layoutOf } from "../../src/kube/iptables-mode/layout.js";
+import type { ObjectProblem } from "../../src/kube/object-problem.js";
+import { CURRENT_SERVICE_OPTIONS, servicePortsOf, type ServicePort } from "../../src/kube/services.js";
 import { usableEndpoints } from "../../src/kube/usable-endpoints.js";
 import { webService, webSlice } from "./objects.js";
 
@@ -61,7 +63,8 @@ describe("services", () => {
 
   it("of equal endpoints the local one stays", () => {
     const elsewhere = webSlice([{ addresses: ["10.0.0.1"], nodeName: "there" }]);
-    const here = webSlice([{ addresses: ["10.0.0.1"], nodeName: "here" }]);
+    const metadata = { ...elsewhere.metadata, name: "web-b" };
+    const here = webSlice([{ addresses: ["10.0.0.1"], nodeName: "here" }], { metadata });
     for (const order of [
       [elsewhere, here],
       [here, elsewhere],
@@ -83,7 +86,7 @@ describe("services", () => {
   });
 
   it("a service of both families has one cluster IP in each", () => {
-    const service = webService({ clusterIPs: ["172.30.0.1", "fd00::1"] });
+    const service = webService({ clusterIPs: ["172.30.0.1", "fd00::1"], ipFamilies: ["IPv4", "IPv6"] });
     expect(portsOf(service)[0]!.clusterIP).toBe(parseAddress("172.30.0.1"));
     expect(servicePortsOf([service], "ip6", "here")[0]!.clusterIP).toEqual(parseAddress("fd00::1"));
   });
@@ -120,13 +123,75 @@ describe("services", () => {
   });
 
   it.each([
-    [webService({ clusterIP: "172.30.0" })],
-    [webService({ externalIPs: ["nonsense"] })],
-    [webService({ loadBalancerSourceRanges: ["10.0.0.1"] })],
-    [webService({ ports: [{ port: 80, protocol: "QUIC" as "TCP" }] })],
-  ])("refuses what cannot be read, naming the service", (service) => {
-    expect(() => portsOf(service)).toThrow(ProblemError);
-    expect(() => portsOf(service)).toThrow(/Service ns\/web: /);
+    ["Service ns/web: spec.clusterIP: ", webService({ clusterIP: "172.30.0" })],
+    [
+      "Service ns/web: spec.clusterIPs[0]: ",
+      webService({ clusterIP: "fd00::1", clusterIPs: ["fd00::1"], ipFamilies: ["IPv4"] }),
+    ],
+    ["Service ns/web: spec.ports[0].protocol: ", webService({ ports: [{ port: 80, protocol: "QUIC" as "TCP" }] })],
+    [
+      "Service ns/web: spec.ports[1].nodePort: ",
+      webService({
+        ports: [
+          { name: "a", port: 80, nodePort: 30000 },
+          { name: "b", port: 81, nodePort: 30000 },
+        ],
+      }),
+    ],
+    ["EndpointSlice ns/web-a: endpoints[1].addresses[0]: ", webService(), webSlice(["10.0.0.1", "10.0.0.300"])],
+  ])("refuses what no rules can be written from: %s", (message, ...objects: KubernetesObject[]) => {
+    expect(() => portsOf(...objects)).toThrow(ProblemError);
+    expect(() => portsOf(...objects)).toThrow(message);
+  });
+
+  it("equal node ports of different protocols are two ports", () => {
+    const ports = [
+      { name: "a", port: 80, nodePort: 30000 },
+      { name: "b", port: 81, nodePort: 30000, protocol: "UDP" as const },
+    ];
+    expect(portsOf(webService({ type: "NodePort", ports }))).toHaveLength(2);
+  });
+
+  it.each<[string, string, unknown, KubernetesObject[]]>([
+    ["spec.externalIPs[0]", "bad-address", { externalIPs: [] }, [webService({ externalIPs: ["nonsense"] })]],
+    [
+      "spec.loadBalancerSourceRanges[0]",
+      "bad-prefix",
+      { sourceRanges: [] },
+      [webService({ loadBalancerSourceRanges: ["10.0.0.1"] })],
+    ],
+    [
+      "status.loadBalancer.ingress[1].ip",
+      "bad-address",
+      { loadBalancerIPs: [parseAddress("1.2.3.4")] },
+      [webService({}, { status: { loadBalancer: { ingress: [{ ip: "1.2.3.4" }, { ip: "1.2.3" }] } } })],
+    ],
+    ["spec.clusterIP", "other-family", undefined, [webService({ clusterIP: "fd00::1" })]],
+    ["spec.clusterIP", "sloppy-address", { clusterIP: 0xac1e0001 }, [webService({ clusterIP: "172.030.0.1" })]],
+    ["endpoints[0].addresses[0]", "other-family", { endpoints: [] }, [webService(), webSlice(["fd00::1"])]],
+    [
+      "endpoints[0].addresses",
+      "endpoint-without-address",
+      { endpoints: [] },
+      [webService(), webSlice([{ addresses: [] }])],
+    ],
+    ["metadata", "slice-without-service", { endpoints: [] }, [webService(), webSlice([], { metadata: { name: "x" } })]],
+    [": it stands twice", "duplicate-object", { port: 81 }, [webService(), webService({ ports: [{ port: 81 }] })]],
+  ])("goes on as kube-proxy does, with a warning: %s %s", (path, code, expected, objects) => {
+    const found: ObjectProblem[] = [];
+    const ports = servicePortsOf(objects, "ip", "here", CURRENT_SERVICE_OPTIONS, (one) => found.push(one));
+    expect(found.map(({ problem }) => [problem.severity, problem.code])).toEqual([["warning", code]]);
+    expect(found[0]!.problem.message).toContain(path);
+    if (expected === undefined) expect(ports).toEqual([]);
+    else expect(ports).toMatchObject([expected as object]);
+  });
+
+  it("from v1.33 on addresses are written in their canonical form", () => {
+    const options = LAYOUTS.current.services;
+    const slice = webSlice(["FD00:0::1"], { addressType: "IPv6" });
+    const objects = [webService({ clusterIP: "fd00::0:1" }), slice];
+    expect(servicePortsOf(objects, "ip6", "here", options)[0]!.endpoints[0]!.text).toBe("[fd00::1]:8080");
+    expect(servicePortsOf(objects, "ip6", "here")[0]!.endpoints[0]!.text).toBe("[FD00:0::1]:8080");
   });
 });
 
@@ -230,5 +295,23 @@ describe("usable endpoints", () => {
     expect(cluster(undefined, "auto", ...both)).toEqual(["1", "2"]);
     expect(cluster("a", "disabled", ...both)).toEqual(["1", "2"]);
     expect(cluster("a", "auto", ...both, hinted(3))).toEqual(["1", "2", "3"]);
+  });
+
+  it.each([
+    ["v1.30", ["1", "2"]],
+    ["v1.31", ["1"]],
+    ["v1.33", ["1"]],
+    ["v1.34", ["2"]],
+  ])("hints without an annotation, for this zone and for this node: %s", (version, expected) => {
+    const hints = (zone: string, nodeName: string): object => ({
+      hints: { forZones: [{ name: zone }], forNodes: [{ name: nodeName }] },
+    });
+    const slice = webSlice([
+      { addresses: ["10.0.0.1"], ...hints("a", "there") },
+      { addresses: ["10.0.0.2"], ...hints("b", "here") },
+    ]);
+    const [port] = servicePortsOf([webService(), slice], "ip", "here", layoutOf(version).services);
+    const found = usableEndpoints(port!, { name: "here", addresses: [], zone: "a" }).cluster;
+    expect(found.map((one) => one.text.slice(7, -5))).toEqual(expected);
   });
 });

@@ -2,6 +2,7 @@ import type { Address, Family } from "../../packet/address.js";
 import type {
   AddressMatch,
   CommentMatch,
+  Match,
   ProtocolMatch,
   Rule,
   Statement,
@@ -9,7 +10,18 @@ import type {
 } from "../../ruleset/types.js";
 import { servicePortHash } from "../names.js";
 import type { ServicePort } from "../services.js";
-import { comment, destinationHost, DESTINATION_LOCAL, DROP, protocol, reject, rule, transport } from "./statements.js";
+import {
+  comment,
+  destination,
+  destinationHost,
+  DESTINATION_LOCAL,
+  DROP,
+  loopback,
+  protocol,
+  reject,
+  rule,
+  transport,
+} from "./statements.js";
 
 /** A service port with the names and statements that several of its rules share. */
 export class ServicePortRules {
@@ -54,6 +66,12 @@ export class ServicePortRules {
       transport(this.port.protocol, this.port.nodePort),
       end,
     );
+  }
+
+  /** A node port reached over 127.0.0.0/8, counted. */
+  toLocalhostNodePort(counter: Match, end: Statement): Rule {
+    const dport = transport(this.port.protocol, this.port.nodePort);
+    return rule(destination(loopback("ip")), this.protocol, comment(this.port.name), dport, counter, end);
   }
 
   /** A node port without endpoints, on any local address. */

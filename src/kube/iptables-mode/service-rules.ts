@@ -13,6 +13,7 @@ import type { Layout } from "./layout.js";
 import { ServicePortRules } from "./service-port-rules.js";
 import {
   ACCEPT,
+  accounting,
   comment,
   destinationHost,
   DROP,
@@ -29,6 +30,8 @@ import {
 import { TCP } from "../../packet/protocol.js";
 
 const MARK_MASQ = jump("KUBE-MARK-MASQ");
+/** The counter of LocalhostNodePortAcceptedNFAcctCounter (pkg/proxy/metrics). */
+const LOCALHOST_ACCEPTED = accounting("localhost_nps_accepted_pkts");
 
 /**
  * Writes all rules of one service port in the layouts of v1.24 and later, in the order of syncProxyRules
@@ -76,7 +79,12 @@ export function writeServicePort(
   if (!hasExternal)
     for (const address of port.loadBalancerIPs) rejected.push(rules.toAddress(address, unserved.text, unserved.end));
   if (port.nodePort !== 0) {
-    if (usable.hasAny) draft.chain("nat", "KUBE-NODEPORTS").push(rules.toNodePort(jump(rules.ext)));
+    if (usable.hasAny) {
+      const nodePorts = draft.chain("nat", "KUBE-NODEPORTS");
+      if (layout.countsLocalhost && settings.node.nfacct === true && settings.localhostNodePorts)
+        nodePorts.push(rules.toLocalhostNodePort(LOCALHOST_ACCEPTED, jump(rules.ext)));
+      nodePorts.push(rules.toNodePort(jump(rules.ext)));
+    }
     if (!hasExternal) rejected.push(rules.toUnservedNodePort(unserved.text, unserved.end));
   }
   if (port.healthCheckNodePort !== 0)

@@ -95,6 +95,11 @@ export const SOURCE_NOT_LOCAL: Match = { kind: "address-type", source: { types: 
 export const DESTINATION_LOCAL: Match = { kind: "address-type", destination: { types: ["LOCAL"], negate: false } };
 export const NOT_FROM_BRIDGE: Match = { kind: "physdev", isIn: { negate: true } };
 
+/** `-m nfacct`: always true, counts. */
+export function accounting(name: string): Match {
+  return { kind: "accounting", name };
+}
+
 /** `-m recent --rcheck --seconds T --reap`: the client went to this endpoint within so many seconds. */
 export function seenWithin(chain: string, seconds: number, family: Family): RecentMatch {
   return { ...recent("rcheck", chain, family), seconds, reap: true };

@@ -5,6 +5,7 @@ import type { Draft, TableName } from "./draft.js";
 import type { Layout } from "./layout.js";
 import {
   ACCEPT,
+  accounting,
   comment,
   conntrackState,
   destination,
@@ -22,6 +23,9 @@ import {
 
 /** The bit kubelet marks packets with that are to be dropped. */
 const DROP_MARK = 0x8000;
+
+/** The counter of IPTablesCTStateInvalidDroppedNFAcctCounter (pkg/proxy/metrics). */
+const INVALID_DROPPED = accounting("ct_state_invalid_dropped_pkts");
 
 const NEW = conntrackState(CtState.new);
 const ESTABLISHED = conntrackState(CtState.established | CtState.related);
@@ -129,9 +133,21 @@ export function firewallRules(layout: Layout, family: Settings["family"], localh
   ];
 }
 
+/** What KUBE-FORWARD depends on besides the layout. */
+export interface ForwardOptions {
+  readonly detector?: LocalDetector | undefined;
+  readonly conntrackBeLiberal?: boolean | undefined;
+  readonly nfacct?: boolean | undefined;
+}
+
 /** KUBE-FORWARD. */
-export function forwardRules(layout: Layout, bit: number, detector?: LocalDetector, beLiberal = false): Rule[] {
-  const rules = beLiberal ? [] : [rule(conntrackState(CtState.invalid), DROP)];
+export function forwardRules(layout: Layout, bit: number, options: ForwardOptions = {}): Rule[] {
+  const { detector } = options;
+  const rules: Rule[] = [];
+  if (!(layout.beLiberal && options.conntrackBeLiberal === true)) {
+    const counted = layout.countsInvalid && options.nfacct === true ? [INVALID_DROPPED] : [];
+    rules.push(rule(conntrackState(CtState.invalid), ...counted, DROP));
+  }
   rules.push(rule(comment("kubernetes forwarding rules"), mark(bit), ACCEPT));
   if (!layout.forwardByPrefix) rules.push(rule(comment("kubernetes forwarding conntrack rule"), ESTABLISHED, ACCEPT));
   else if (detector?.kind === "prefix") {
@@ -175,5 +191,5 @@ export function writeStaticChains(draft: Draft, layout: Layout, settings: Settin
     draft.chain("filter", "KUBE-FIREWALL").push(...firewallRules(layout, settings.family, settings.localhostNodePorts));
   draft
     .chain("filter", "KUBE-FORWARD")
-    .push(...forwardRules(layout, settings.mark, settings.detector, settings.node.conntrackBeLiberal));
+    .push(...forwardRules(layout, settings.mark, { ...settings.node, detector: settings.detector }));
 }
