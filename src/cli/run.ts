@@ -12,7 +12,7 @@ import type { Io } from "./io.js";
  */
 export async function run(words: readonly string[], io: Io): Promise<number> {
   const [first, second] = words;
-  if (first === "help" && second !== undefined && commands.has(second)) return run([second, "--help"], io);
+  if (first === "help" && second !== undefined) return run([second, "--help"], io);
   const name = words.find((word) => !word.startsWith("-"));
   const chosen = name === undefined ? undefined : commands.get(name);
   const module = await chosen?.load();
@@ -20,7 +20,8 @@ export async function run(words: readonly string[], io: Io): Promise<number> {
   const program = programOf(io, name, module, (code) => (exitCode = code));
   try {
     if (words.length === 0) throw new UsageError("no command is given");
-    await program.parseAsync([...words], { from: "user" });
+    const unknown = first !== undefined && first === name && chosen === undefined && name !== "help";
+    await program.parseAsync(unknown ? [name] : [...words], { from: "user" });
     return exitCode;
   } catch (thrown) {
     const text = describeFailure(thrown, chosen === undefined ? "" : ` ${name}`);

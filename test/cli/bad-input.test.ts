@@ -69,6 +69,7 @@ const cases: readonly BadCase[] = [
   use("a directory", "services --rules .", /^\.:1:1: cannot read it: this is a directory/),
   use("no command", "", /^chainwalk: no command is given/),
   use("an unknown command", "trcae", /^chainwalk: unknown command 'trcae' \(Did you mean trace\?\)/),
+  use("help of an unknown command", "help trcae", /^chainwalk: unknown command 'trcae'/),
   use("an unknown option", `trace --rules ${NGINX_RULES} ${PACKET} --sed 1`, /^chainwalk: unknown option '--sed'/),
   use("a missing option", `trace ${PACKET}`, /^chainwalk: required option '--rules <file>' not specified/),
   use("too many arguments", `print --rules ${NGINX_RULES} more`, /^chainwalk: too many arguments/),

@@ -36,7 +36,7 @@ export function define(command: Command, io: Io, finish: (exitCode: number) => v
     .addHelpText("after", HELP)
     .action(async (name: string | undefined, options: ServicesOptions) => {
       const { resolved, source } = await loadRules(options, io);
-      const all = servicesOf(resolved.ruleset);
+      const all = [...servicesOf(resolved.ruleset)].sort(byName);
       const found = name === undefined ? all : findServices(all, name);
       if (name !== undefined && found.length === 0) {
         io.complain(`chainwalk: ${source.file} holds no Service "${name}"; it holds ${all.length} others\n`);
@@ -46,6 +46,12 @@ export function define(command: Command, io: Io, finish: (exitCode: number) => v
       else if (name === undefined) io.write(all.length === 0 ? "No Services found.\n" : drawServiceList(all));
       else io.write(found.map(drawService).join("\n\n"));
     });
+}
+
+/** kubectl's order. */
+function byName(a: ReadService, b: ReadService): number {
+  const [one, other] = [`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`];
+  return one < other ? -1 : one > other ? 1 : 0;
 }
 
 /** The schema of `--json`. */
