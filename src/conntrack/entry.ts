@@ -3,7 +3,8 @@ import { type Family, formatAddress } from "../packet/address.js";
 import { type Connection, CtState, type CtStateName, CtStatus } from "../packet/connection.js";
 import { isIcmp, hasPorts, protocolName, SCTP, TCP } from "../packet/protocol.js";
 import type { Tuple } from "../packet/tuple.js";
-import { type ConntrackTable, EXPIRES, MARK } from "./table.js";
+import { EXPIRES, MARK } from "./layout.js";
+import type { ConntrackTable } from "./table.js";
 import { tcpStateNames } from "./tcp.js";
 import { protocolState } from "./track.js";
 

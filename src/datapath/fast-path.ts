@@ -1,14 +1,16 @@
 /**
  * Packets that leave by their entry and see no chain: the flowtable-like path (net/netfilter/nf_flow_table_ip.c). This is the loop that the
- * established-packet figures time. For each run of AHEAD packets: hash all tuples; load all first index slots; load all records those name; then
- * packet by packet compare the tuple, move the state, and write the translation. The three short loops let cache misses overlap.
+ * established-packet figures time. For each run of AHEAD packets: hash all tuples; load the first index slot of each; where a slot has another
+ * hash, go on to the one that has the tuple's (or is empty); load the records they name; then packet by packet compare the tuple, move the
+ * state, and write the translation. The short loops before the last let cache misses overlap.
  */
 import type { PacketBatch } from "../packet/batch.js";
 import { CtState } from "../packet/connection.js";
 import { isIcmp } from "../packet/protocol.js";
 import { VERDICT_ACCEPT } from "../engine/outcome-batch.js";
 import { hashIPv4 } from "../conntrack/hash.js";
-import { ADDRESSES, type ConntrackTable, EXPIRES, PORTS, STREAM, STRIDE_IPV4 } from "../conntrack/table.js";
+import { ADDRESSES, EXPIRES, PORTS, STREAM, STRIDE_IPV4 as STRIDE } from "../conntrack/layout.js";
+import type { ConntrackTable } from "../conntrack/table.js";
 import { isSteady, isStream, steadyMeta, TRACK_KILL, TRACK_REOPEN, type Tracker } from "../conntrack/track.js";
 import type { BatchResults } from "./results.js";
 
@@ -45,9 +47,32 @@ export class FastPath {
     for (let i = start; i < end; i++) {
       hashes[i - start] = hashIPv4(src[i]! | 0, dst[i]! | 0, (sport[i]! << 16) | dport[i]!, protocol[i]!);
     }
-    for (let i = 0; i < count; i++) slots[i] = index[hashes[i]! & indexMask]!;
+    // The engine checks each array anew in every turn of a loop; four packets a turn leave room for more cache misses at a time. Slots
+    // and records past the last packet are those of an earlier run: loading them does no harm.
+    for (let i = 0; i < count; i += 4) {
+      slots[i] = index[hashes[i]! & indexMask]!;
+      slots[i + 1] = index[hashes[i + 1]! & indexMask]!;
+      slots[i + 2] = index[hashes[i + 2]! & indexMask]!;
+      slots[i + 3] = index[hashes[i + 3]! & indexMask]!;
+    }
+    for (let i = 0; i < count; i++) {
+      const hash = hashes[i]!;
+      let slot = slots[i]!;
+      if (slot === 0 || ((slot ^ hash) & ~refMask) === 0) continue;
+      let at = hash & indexMask;
+      do {
+        at = (at + 1) & indexMask;
+        slot = index[at]!;
+      } while (slot !== 0 && ((slot ^ hash) & ~refMask) !== 0);
+      slots[i] = slot;
+    }
     let sum = 0;
-    for (let i = 0; i < count; i++) sum ^= records[((slots[i]! & refMask) >>> 1) * STRIDE_IPV4]!;
+    for (let i = 0; i < count; i += 4) {
+      sum ^= records[((slots[i]! & refMask) >>> 1) * STRIDE]!;
+      sum ^= records[((slots[i + 1]! & refMask) >>> 1) * STRIDE]!;
+      sum ^= records[((slots[i + 2]! & refMask) >>> 1) * STRIDE]!;
+      sum ^= records[((slots[i + 3]! & refMask) >>> 1) * STRIDE]!;
+    }
     this.sink ^= sum;
   }
 
@@ -72,8 +97,8 @@ export class FastPath {
       const to = dst[i]! | 0;
       let ref = slots[i - start]! & refMask;
       let side = ref & 1;
-      let base = (ref >>> 1) * STRIDE_IPV4;
-      // As a rule the first slot is the right one; it may be another tuple's, or the run may have removed it since.
+      let base = (ref >>> 1) * STRIDE;
+      // As a rule the slot is the right one; its record may be another tuple's of like hash, or the run may have removed it since.
       if (
         records[base + PORTS + side] !== ports ||
         records[base + ADDRESSES + 2 * side] !== from ||
@@ -83,7 +108,7 @@ export class FastPath {
         ref = table.lookupHashedIPv4(hashes[i - start]!, from, to, ports, protocol[i]!);
         if (ref === 0) break;
         side = ref & 1;
-        base = (ref >>> 1) * STRIDE_IPV4;
+        base = (ref >>> 1) * STRIDE;
       }
       const meta = records[base]!;
       if (records[base + EXPIRES]! - tick <= 0 || meta === 0) break;
@@ -153,7 +178,7 @@ export function commitIPv4(
   i: number,
 ): void {
   const { records } = table;
-  const base = (ref >>> 1) * STRIDE_IPV4;
+  const base = (ref >>> 1) * STRIDE;
   records[base] = tracker.meta;
   if (tracker.timeout >= 0) records[base + EXPIRES] = tick + tracker.timeout;
   out.state[i] = seen & 255;

@@ -19,7 +19,8 @@ import type { Context, Engine, FinalVerdict, Outcome } from "../engine/types.js"
 import { connectionView, type Entry, readEntry, stateName } from "../conntrack/entry.js";
 import { relatedRef, translateError } from "../conntrack/icmp-error.js";
 import { chooseDestination, chooseSource, keepSource } from "../conntrack/nat.js";
-import { ConntrackTable, DEFAULT_MAX_ENTRIES, EXPIRES, MARK, STREAM } from "../conntrack/table.js";
+import { EXPIRES, MARK, STREAM } from "../conntrack/layout.js";
+import { ConntrackTable, DEFAULT_MAX_ENTRIES } from "../conntrack/table.js";
 import { type TimeoutPreset, timeoutPresets, type Timeouts } from "../conntrack/timeouts.js";
 import { TRACK_KILL, TRACK_REOPEN, Tracker } from "../conntrack/track.js";
 import { spaceOf, translationRandom } from "./context.js";

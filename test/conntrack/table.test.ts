@@ -4,7 +4,8 @@ import type { Address, Family } from "../../src/packet/address.js";
 import { CtStatus } from "../../src/packet/connection.js";
 import { TCP, UDP } from "../../src/packet/protocol.js";
 import { formatTuple, replyTuple, type Tuple } from "../../src/packet/tuple.js";
-import { ConntrackTable, EXPIRES } from "../../src/conntrack/table.js";
+import { EXPIRES } from "../../src/conntrack/layout.js";
+import { ConntrackTable } from "../../src/conntrack/table.js";
 
 const word = fc.integer({ min: 0xfffffffd, max: 0xffffffff });
 const address = (family: Family): fc.Arbitrary<Address> =>

@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CtState, CtStatus } from "../../src/packet/connection.js";
 import { ICMP, ICMPV6, SCTP, TCP, TcpFlag, UDP } from "../../src/packet/protocol.js";
-import { ConntrackTable, EXPIRES, STREAM } from "../../src/conntrack/table.js";
+import { EXPIRES, STREAM } from "../../src/conntrack/layout.js";
+import { ConntrackTable } from "../../src/conntrack/table.js";
 import { replyTuple, type Tuple } from "../../src/packet/tuple.js";
 import { tcpStateNames } from "../../src/conntrack/tcp.js";
 import {
