@@ -147,7 +147,7 @@ class Lookup {
   batch(batch: PacketBatch, context: Context, out: OutcomeBatch): void {
     const { map, slotMask, backends, bounds, markUnmarked, markMarked } = this.plan.tables;
     const { testValue, testMask, testNegate } = this;
-    const { src, dst, protocol, dport, mark, state, entrance, id, count } = batch;
+    const { src, dst, protocol, dport, mark, state, status, entrance, id, count } = batch;
     if (this.left.length < count) this.left = new Int32Array(batch.capacity);
     const { left } = this;
     const { draw } = context;
@@ -159,7 +159,13 @@ class Lookup {
     for (let i = 0; i < count; i++) {
       const port = dport[i]!;
       const row = findService(map, slotMask, dst[i]! | 0, (protocol[i]! << 16) | port);
-      if (map[row + 1] === 0 || state[i] !== CtState.new || entrance[i] !== ENTRANCE_PREROUTING || mark[i] !== 0) {
+      if (
+        map[row + 1] === 0 ||
+        state[i] !== CtState.new ||
+        status[i] !== 0 ||
+        entrance[i] !== ENTRANCE_PREROUTING ||
+        mark[i] !== 0
+      ) {
         left[leftOver++] = i;
         continue;
       }

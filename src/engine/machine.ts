@@ -2,7 +2,7 @@
  * The walk itself: rule by rule as the kernel does it (net/ipv4/netfilter/ip_tables.c, ipt_do_table), with the hooks around it.
  * It runs at any speed; its one job is to be right.
  */
-import { type Connection, CtStatus } from "../packet/connection.js";
+import { type Connection, CtStatus, hasEntry } from "../packet/connection.js";
 import { isIcmpError } from "../packet/packet.js";
 import { isIcmp } from "../packet/protocol.js";
 import { replyTuple } from "../packet/tuple.js";
@@ -166,7 +166,7 @@ function enterStation(walk: Walk, station: Station): void {
 function translate(walk: Walk, station: Extract<Station, { kind: "nat" }>): void {
   const { connection } = walk;
   if (connection === undefined || connection.state === "invalid" || connection.state === "untracked") return;
-  if (connection.state !== "new") {
+  if (connection.state !== "new" || hasEntry(connection)) {
     if (!walk.settled[station.manip]) applyEntry(walk, connection, station.manip);
     walk.settled[station.manip] = true;
     return;

@@ -200,7 +200,7 @@ export class Scan {
     if (station.manip === "destination" ? this.settledDestination : this.settledSource) return VERDICT_ACCEPT;
     if (station.manip === "destination") this.settledDestination = true;
     else this.settledSource = true;
-    if (this.state !== CtState.new) {
+    if (this.state !== CtState.new || (this.status & CtStatus.confirmed) !== 0) {
       if (isIcmp(this.protocol)) return GENERAL; // an error about the connection is translated in another way
       if (station.manip === "destination") {
         this.dst = batch.toDst[i]! | 0;

@@ -1,5 +1,5 @@
 import { addressAt, addressWords, type Family } from "./address.js";
-import { type Connection, CtState, type CtStateName, NEW_CONNECTION, translatedTuple } from "./connection.js";
+import { type Connection, CtState, hasEntry, type CtStateName, NEW_CONNECTION, translatedTuple } from "./connection.js";
 import { type Packet, tupleOf } from "./packet.js";
 import { replyTuple, type Tuple } from "./tuple.js";
 
@@ -122,13 +122,17 @@ export class PacketBatch {
   /** The connection columns of packet i as an object. Throws RangeError where `state` is not one bit of CtState. */
   connection(i: number): Connection {
     const state = stateNames.get(this.state[i]!);
-    if (state === undefined) throw new RangeError(`packet ${i} has connection state ${this.state[i]}, not one bit of CtState`);
+    if (state === undefined)
+      throw new RangeError(`packet ${i} has connection state ${this.state[i]}, not one bit of CtState`);
     const direction = this.reply[i] === 1 ? "reply" : "original";
     const seen: Connection = { state, direction, status: this.status[i]!, mark: this.ctmark[i]! };
     const other = replyTuple(this.translated(i));
-    if (state === "new" || state === "invalid" || state === "untracked" || other === undefined) return seen;
+    if ((state === "new" && !hasEntry(seen)) || state === "invalid" || state === "untracked" || other === undefined)
+      return seen;
     const own = tupleOf(this.get(i));
-    return direction === "original" ? { ...seen, original: own, reply: other } : { ...seen, original: other, reply: own };
+    return direction === "original"
+      ? { ...seen, original: own, reply: other }
+      : { ...seen, original: other, reply: own };
   }
 
   /** Packet i as an object. */

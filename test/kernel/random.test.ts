@@ -1,0 +1,76 @@
+import * as fc from "fast-check";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { type Family, parseAddress } from "../../src/packet/address.js";
+import { makePacket, type Packet } from "../../src/packet/packet.js";
+import { isIcmp, TCP } from "../../src/packet/protocol.js";
+import { formatTuple } from "../../src/packet/tuple.js";
+import { formatRuleSet, type RandomPacket, randomPacket, randomRuleSet } from "./arbitrary.js";
+import { type Backend, KernelNode } from "./kernel-node.js";
+import { type Exchange, Session } from "./session.js";
+
+/** Rule sets in all, over the four pairs of backend and family. */
+const RULESETS = Number(process.env.CHAINWALK_KERNEL_RULESETS ?? 300);
+/** On average, for each rule set. */
+const PACKETS = 50;
+const seed = Number(process.env.CHAINWALK_SEED ?? 20260301);
+
+/** The packet a plan stands for; undefined where there is nothing to follow. */
+function packetOf(plan: RandomPacket, before: readonly Exchange[], kernel: KernelNode): Packet | undefined {
+  const { node } = kernel;
+  if (plan.kind === "fresh") {
+    const { iif, ...fields } = plan;
+    const [src, dst] = [parseAddress(plan.src)!, parseAddress(plan.dst)!];
+    return iif === ""
+      ? makePacket({ ...fields, src, dst, entrance: "output", iif: "" })
+      : makePacket({ ...fields, src, dst, iif, mark: 0 });
+  }
+  const earlier = before.at(-plan.back);
+  if (earlier === undefined) return undefined;
+  const { packet } = earlier.injection;
+  const tcpFlags = packet.protocol === TCP ? plan.tcpFlags : 0;
+  if (plan.kind === "again") return { ...packet, tcpFlags };
+  const { entry } = earlier.seen;
+  if (entry === undefined) return undefined;
+  const { src } = entry.reply;
+  return makePacket({
+    ...entry.reply,
+    tcpFlags: isIcmp(packet.protocol) ? 0 : tcpFlags,
+    ...(node.isLocal(src) ? { entrance: "output" as const, iif: "" } : { iif: node.route(src).oif }),
+  });
+}
+
+async function compareOne(kernel: KernelNode, text: string, plans: readonly RandomPacket[]): Promise<void> {
+  const session = await Session.open(kernel, text);
+  const exchanges: Exchange[] = [];
+  for (const plan of plans) {
+    const packet = packetOf(plan, exchanges, kernel);
+    if (packet === undefined) continue;
+    const before = exchanges.slice(-3).map(({ injection }) => `after ${formatTuple(injection.packet)} flags ${injection.packet.tcpFlags} in by ${injection.packet.iif || "the node"}\n`);
+    exchanges.push(...(await session.agree([{ packet }], before.join(""))));
+  }
+}
+
+function register(family: Family, backend: Backend): void {
+  describe(`random rule sets, ${family} ${backend}`, () => {
+    let kernel: KernelNode;
+    beforeAll(async () => {
+      kernel = await KernelNode.start(family, backend);
+    });
+    afterAll(() => kernel?.stop());
+    const rerun = `CHAINWALK_SEED=${seed} CHAINWALK_KERNEL_RULESETS=${RULESETS} npm run test:kernel -- random -t "${family} ${backend}"`;
+    it(`agree; rerun: ${rerun}`, async () => {
+      const plans = fc.array(randomPacket(family), { minLength: 1, maxLength: 2 * PACKETS - 1, size: "max" });
+      const property = fc.asyncProperty(randomRuleSet(family), plans, (tables, packets) =>
+        compareOne(kernel, formatRuleSet(tables), packets),
+      );
+      const found = await fc.check(property, { seed, numRuns: Math.ceil(RULESETS / 4) });
+      if (!found.failed) return;
+      const [tables] = found.counterexample!;
+      const rules = formatRuleSet(tables).split("\n").filter((line) => /^\*|^-A| DROP /.test(line)).join("\n");
+      const where = `seed ${seed}, path ${found.counterexamplePath}; rerun: ${rerun}`;
+      throw new Error(`${rules}\n${String(found.errorInstance)}\n${where}`);
+    });
+  });
+}
+
+for (const family of ["ip", "ip6"] as const) for (const backend of ["legacy", "nft"] as const) register(family, backend);
