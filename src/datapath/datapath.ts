@@ -7,41 +7,20 @@
  * packet is taken alone after all. On the fast path packets with a valid entry go before that, without any walk, until the first one without.
  */
 import type { PacketBatch } from "../packet/batch.js";
-import { PacketBatch as Batch } from "../packet/batch.js";
 import { CtState, CtStatus, NEW_CONNECTION } from "../packet/connection.js";
 import { isIcmp } from "../packet/protocol.js";
 import { tupleOf } from "../packet/packet.js";
 import { replyTuple } from "../packet/tuple.js";
 import { OutcomeBatch, OutcomeFlag, VERDICT_ACCEPT } from "../engine/outcome-batch.js";
 import type { Context } from "../engine/types.js";
-import { EXPIRES, MARK, STREAM, STRIDE_IPV4 } from "../conntrack/layout.js";
+import { MARK, STREAM, STRIDE_IPV4 } from "../conntrack/layout.js";
 import type { ConntrackTable } from "../conntrack/table.js";
-import { TRACK_REOPEN } from "../conntrack/track.js";
 import { commitIPv4, FastPath, writeTranslation } from "./fast-path.js";
+import { Foresight } from "./foresight.js";
 import { type BatchResults, REASON_RULE } from "./results.js";
 import { SinglePath } from "./single.js";
 
 const { masquerade, snat, notrack, detailed, fullyRandom } = OutcomeFlag;
-
-/** What was foreseen of the packets of a batch. */
-class Foresight {
-  /** Where the packet stands in `walks`; -1: it needs no walk. */
-  readonly walk: Int32Array;
-  readonly ref: Int32Array;
-  /** What Tracker said. */
-  readonly seen: Int32Array;
-  /** The packets to classify; on the way through all chains that is the batch itself. */
-  readonly walks: PacketBatch;
-  readonly outcomes: OutcomeBatch;
-
-  constructor(capacity: number) {
-    this.walk = new Int32Array(capacity);
-    this.ref = new Int32Array(capacity);
-    this.seen = new Int32Array(capacity);
-    this.walks = new Batch("ip", capacity);
-    this.outcomes = new OutcomeBatch("ip", capacity);
-  }
-}
 
 /** Connections, what rules remember, and an engine: what packets meet one after the other. */
 export class Datapath extends SinglePath {
@@ -64,7 +43,7 @@ export class Datapath extends SinglePath {
     const done = this.mode === "fast-path" ? this.fastPath.run(table, batch, tick, out) : 0;
     if (done === batch.count) return;
     if (this.foresight.walk.length < batch.count) this.foresight = new Foresight(batch.capacity);
-    this.foresee(table, batch, done, tick);
+    this.foresight.foresee(table, this.tracker, batch, done, tick, this.mode === "chains");
     this.classifyForeseen(batch, now, out);
     this.settle(table, batch, done, tick, now, out);
   }
@@ -73,56 +52,6 @@ export class Datapath extends SinglePath {
     const result = this.process(batch.get(i), now, batch.id[i]!);
     out.set(i, result);
     if (result.outcome !== undefined) out.addWork(result.outcome.work);
-  }
-
-  /** Says of each packet from `from` on what conntrack would say now, and lists those that need a walk. Changes nothing. */
-  private foresee(table: ConntrackTable, batch: PacketBatch, from: number, tick: number): void {
-    const { walk, ref: refs, seen: codes, walks } = this.foresight;
-    const { records } = table;
-    const { tracker } = this;
-    const chains = this.mode === "chains";
-    let listed = 0;
-    const batchColumns = translatedColumns(batch);
-    const walkColumns = translatedColumns(walks);
-    if (walks.interfaces.join() !== batch.interfaces.join()) walks.interfaces.splice(0, Infinity, ...batch.interfaces);
-    for (let i = from; i < batch.count; i++) {
-      const ports = (batch.sport[i]! << 16) | batch.dport[i]!;
-      const protocol = batch.protocol[i]!;
-      let ref = table.lookupIPv4(batch.src[i]! | 0, batch.dst[i]! | 0, ports, protocol);
-      const base = (ref >>> 1) * STRIDE_IPV4;
-      let seen = TRACK_REOPEN;
-      if (ref !== 0 && records[base + EXPIRES]! - tick > 0) {
-        seen = tracker.follow(records[base]!, records[base + STREAM]!, ref & 1, batch.tcpFlags[i]!, tick);
-      }
-      if (seen === TRACK_REOPEN) {
-        ref = 0;
-        seen = tracker.open(protocol, batch.tcpFlags[i]!, batch.dport[i]!, tick);
-      }
-      refs[i] = ref;
-      codes[i] = seen;
-      if (!chains && ref !== 0 && seen !== CtState.invalid) {
-        walk[i] = -1;
-        continue;
-      }
-      const at = chains ? i : listed++;
-      walk[i] = at;
-      if (!chains) copyPacket(batch, i, walks, at);
-      const target = chains ? batch : walks;
-      const columns = chains ? batchColumns : walkColumns;
-      const known = ref !== 0 && seen !== CtState.invalid;
-      target.state[at] = seen & 255;
-      target.reply[at] = known ? ref & 1 : 0;
-      target.status[at] = known ? (tracker.meta >>> 8) & 255 : 0;
-      target.ctmark[at] = known ? records[base + MARK]! : 0;
-      if (known) writeTranslation(records, base, ref & 1, ports, protocol, columns, at);
-      else {
-        target.toSrc[at] = batch.src[i]!;
-        target.toDst[at] = batch.dst[i]!;
-        target.toSport[at] = batch.sport[i]!;
-        target.toDport[at] = batch.dport[i]!;
-      }
-    }
-    walks.count = listed;
   }
 
   private foreseenMemory = 0;
@@ -330,24 +259,4 @@ function writeUntranslated(
 function icmpReplyPorts(protocol: number, sport: number, dport: number): number {
   const reply = replyTuple({ src: 0, dst: 0, protocol, sport, dport })!;
   return (reply.sport << 16) | reply.dport;
-}
-
-/** Copies the columns that say what a packet is. */
-function copyPacket(from: PacketBatch, i: number, to: PacketBatch, at: number): void {
-  to.src[at] = from.src[i]!;
-  to.dst[at] = from.dst[i]!;
-  to.protocol[at] = from.protocol[i]!;
-  to.sport[at] = from.sport[i]!;
-  to.dport[at] = from.dport[i]!;
-  to.tcpFlags[at] = from.tcpFlags[i]!;
-  to.mark[at] = from.mark[i]!;
-  to.length[at] = from.length[i]!;
-  to.entrance[at] = from.entrance[i]!;
-  to.iif[at] = from.iif[i]!;
-  to.id[at] = from.id[i]!;
-}
-
-/** The columns of a batch that say what a packet's entry makes of it. */
-function translatedColumns(batch: PacketBatch): Parameters<typeof writeTranslation>[5] {
-  return { src: batch.toSrc, dst: batch.toDst, sport: batch.toSport, dport: batch.toDport };
 }

@@ -4,7 +4,7 @@ import type { Tuple } from "../packet/tuple.js";
 import { verdictNames } from "../engine/outcome-batch.js";
 import type { Work } from "../engine/types.js";
 import { stateName } from "../conntrack/entry.js";
-import type { DropReason, Result } from "./single.js";
+import type { DropReason, Result } from "./types.js";
 
 /** Values of BatchResults.reason; 0: the packet got through. */
 export const reasonNames = [undefined, "rule", "table-full", "no-free-tuple", "nat-redirect"] as const;

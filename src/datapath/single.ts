@@ -3,7 +3,6 @@ import type { Family } from "../packet/address.js";
 import {
   type Connection,
   CtState,
-  type CtStateName,
   CtStatus,
   INVALID_CONNECTION,
   NEW_CONNECTION,
@@ -15,59 +14,18 @@ import { replyTuple, sameTuple, type Tuple } from "../packet/tuple.js";
 import type { NatRange } from "../ruleset/types.js";
 import { namedDraw } from "../engine/draw.js";
 import { RuleMemory, type StateChange } from "../engine/state.js";
-import type { Context, Engine, FinalVerdict, Outcome } from "../engine/types.js";
+import type { Context, Engine, Outcome } from "../engine/types.js";
 import { connectionView, type Entry, readEntry, stateName } from "../conntrack/entry.js";
 import { relatedRef, translateError } from "../conntrack/icmp-error.js";
 import { chooseDestination, chooseSource, keepSource } from "../conntrack/nat.js";
 import { EXPIRES, MARK, STREAM } from "../conntrack/layout.js";
 import { ConntrackTable, DEFAULT_MAX_ENTRIES } from "../conntrack/table.js";
-import { type TimeoutPreset, timeoutPresets, type Timeouts } from "../conntrack/timeouts.js";
+import { timeoutPresets } from "../conntrack/timeouts.js";
 import { TRACK_KILL, TRACK_REOPEN, Tracker } from "../conntrack/track.js";
 import { spaceOf, translationRandom } from "./context.js";
+import type { DatapathOptions, Result } from "./types.js";
 
-/** Why a packet did not get through. */
-export type DropReason =
-  /** A rule or a policy, see the outcome. */
-  | "rule"
-  /** nf_conntrack_max is reached and early_drop found nothing to evict. */
-  | "table-full"
-  /** Source NAT found no free tuple (the kernel drops at confirm: insert_failed). */
-  | "no-free-tuple"
-  /** An ICMP redirect of a translated connection. */
-  | "nat-redirect";
-
-/** What became of a packet. */
-export interface Result {
-  readonly verdict: FinalVerdict;
-  readonly reason?: DropReason;
-  /** As it leaves, translated; as it came where it was stopped. */
-  readonly packet: Packet;
-  /** What rules saw. */
-  readonly state: CtStateName;
-  /** Its connection, 0 where it has none (any more). */
-  readonly ref: number;
-  /** Whether it had a connection, opened one, or neither (invalid, untracked, stopped). */
-  readonly entry: "known" | "opened" | "none";
-  /** What the engine said; absent where no chain was asked (fast path). */
-  readonly outcome?: Outcome;
-}
-
-export interface DatapathOptions {
-  /**
-   * chains (the kernel's way, default): every packet passes the raw, mangle and filter chains, the nat chains see the first of a connection.
-   * fast-path: a packet with a valid entry passes no chain at all, as with a flowtable.
-   */
-  readonly mode?: "chains" | "fast-path";
-  /** Default: the kernel's. */
-  readonly timeouts?: TimeoutPreset | Timeouts;
-  /** nf_conntrack_max; each family has a table of its own. */
-  readonly maxEntries?: number;
-  /** Records to make room for at once. */
-  readonly initialEntries?: number;
-  /** Names all random numbers; default 1. */
-  readonly seed?: number;
-  readonly assume?: Context["assume"];
-}
+export type { DatapathOptions, DropReason, Result } from "./types.js";
 
 /** The incremental sweep goes through the whole table in this time (GC_SCAN_INTERVAL_MAX, nf_conntrack_core.c). Milliseconds. */
 const SWEEP_PERIOD = 60_000;
