@@ -8,7 +8,7 @@ import { CtStatus } from "../../packet/connection.js";
 import type { Node } from "../../packet/node.js";
 import { hasPorts } from "../../packet/protocol.js";
 import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../../ruleset/resolve.js";
-import type { AddressMatch, SetMarkAction, Statement } from "../../ruleset/types.js";
+import type { AddressMatch, Match, SetMarkAction, Statement } from "../../ruleset/types.js";
 import { type Schedule, schedule, type Stage, type Station, ways } from "../path.js";
 import { isHost, isPure } from "./head.js";
 import { answerOf, type Known } from "./known.js";
@@ -109,6 +109,10 @@ export class Fuser {
   private readonly classes: DestinationClasses;
   /** Fates of destinations that no rule after NAT names, by all that can still tell them apart. */
   private readonly fates = new Map<string, Fate>();
+
+  // What `ask` found besides its answer.
+  private draws: number | undefined;
+  private open: Match | "several" | undefined;
 
   constructor(private readonly input: FuseInput) {
     this.schedule = schedule(input.resolved, "ip");
@@ -267,15 +271,14 @@ export class Fuser {
       if (index !== undefined) i = index.nextForDestination(i, state.dst, state.protocol, state.dport);
       const rule = chain.rules[i];
       if (rule === undefined) break;
-      const { statements } = rule.rule;
-      const answered = this.ask(rule, state);
-      if (answered.fails) continue;
-      if (answered.draws !== undefined) return this.pick(chain, i, state, entered);
-      if (answered.open.length > 0) {
-        this.markIf(rule, answered.open, statements.slice(answered.rest), state);
+      const actions = this.ask(rule, state);
+      if (actions < 0) continue;
+      if (this.draws !== undefined) return this.pick(chain, i, state, entered);
+      if (this.open !== undefined) {
+        this.markIf(rule, this.open, actions, state);
         continue;
       }
-      const end = this.execute(rule, statements.slice(answered.rest), state, entered);
+      const end = this.execute(rule, actions, state, entered);
       if (end === "return" || end === "goto") return THROUGH;
       if (end.kind !== "through") return end;
     }
@@ -283,36 +286,34 @@ export class Fuser {
   }
 
   /**
-   * Asks the matches of a rule. `fails`: one is false. `draws`: the random match, where that is all that is left to settle.
-   * `open`: those that depend on the source. `rest`: where actions begin.
+   * Asks the matches of a rule: -1 where one is false, else the index of the statement where actions begin. Leaves in `draws`
+   * the threshold of a random match, and in `open` the one match that depends on the source, where there are such.
    */
-  private ask(
-    rule: ResolvedRule,
-    state: State,
-  ): { fails: boolean; draws: number | undefined; open: Statement[]; rest: number } {
+  private ask(rule: ResolvedRule, state: State): number {
     const { statements } = rule.rule;
-    const open: Statement[] = [];
-    let draws: number | undefined;
+    this.draws = undefined;
+    this.open = undefined;
     let i = 0;
     for (; i < statements.length; i++) {
       const statement = statements[i]!;
-      if (statement.kind === "random" && !statement.negate && draws === undefined) draws = statement.threshold;
+      if (statement.kind === "random" && !statement.negate && this.draws === undefined)
+        this.draws = statement.threshold;
       else if (isPure(statement)) {
         if (statement.kind === "mark" && state.marking.action !== undefined) leave();
-        const answer = answerOf(statement as Parameters<typeof answerOf>[0], state, this.node);
-        if (answer === false) return { fails: true, draws: undefined, open, rest: i };
-        if (answer === undefined) open.push(statement);
+        const answer = answerOf(statement, state, this.node);
+        if (answer === false) return -1;
+        if (answer === undefined) this.open = this.open === undefined ? statement : "several";
       } else break;
     }
-    return { fails: false, draws, open, rest: i };
+    return i;
   }
 
   /** A rule that depends on the source: fine where all it does is mark, by one test of the address. */
-  private markIf(rule: ResolvedRule, open: readonly Statement[], rest: readonly Statement[], state: State): void {
+  private markIf(rule: ResolvedRule, test: Match | "several", from: number, state: State): void {
+    const rest = rule.rule.statements.slice(from);
     if (rest.every((statement) => statement.kind === "log")) return;
     const action = markingOf(rule, rest);
-    const [test] = open;
-    if (action === undefined || open.length !== 1 || test!.kind !== "address" || test!.field !== "saddr") leave();
+    if (action === undefined || test === "several" || test.kind !== "address" || test.field !== "saddr") leave();
     if (typeof test.value !== "number") leave();
     const { marking } = state;
     if (apply(action, apply(action, state.mark)) !== apply(action, state.mark)) leave();
@@ -322,13 +323,10 @@ export class Fuser {
     if (!marking.tests.some((known) => sameTest(known, test))) marking.tests.push(test);
   }
 
-  private execute(
-    rule: ResolvedRule,
-    rest: readonly Statement[],
-    state: State,
-    entered: Entered,
-  ): End | "return" | "goto" {
-    for (const statement of rest) {
+  private execute(rule: ResolvedRule, from: number, state: State, entered: Entered): End | "return" | "goto" {
+    const { statements } = rule.rule;
+    for (let i = from; i < statements.length; i++) {
+      const statement = statements[i]!;
       switch (statement.kind) {
         case "log":
           break;
@@ -378,13 +376,14 @@ export class Fuser {
     const branches: Branch[] = [];
     for (let i = from; i < chain.rules.length; i++) {
       const rule = chain.rules[i]!;
-      const { fails, draws, open, rest } = this.ask(rule, state);
-      if (fails) continue;
-      if (open.length > 0) leave();
+      const actions = this.ask(rule, state);
+      const { draws } = this;
+      if (actions < 0) continue;
+      if (this.open !== undefined) leave();
       const marking = { tests: [...state.marking.tests], action: state.marking.action };
       const branch: State = { ...state, marking };
       if (draws === 0) continue;
-      const end = this.execute(rule, rule.rule.statements.slice(rest), branch, entered);
+      const end = this.execute(rule, actions, branch, entered);
       if (end === "return" || end === "goto" || end.kind !== "translated") leave();
       const certain = draws === undefined || draws >= 2 ** 31;
       branches.push({ threshold: certain ? 2 ** 31 : draws, pick: certain ? undefined : rule, state: branch });

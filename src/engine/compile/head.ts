@@ -18,24 +18,27 @@ export interface Head {
 }
 
 /** Matches without state, draws and refusals: they may be tried early, or not at all where the rule fails anyway. */
-const pure: ReadonlySet<string> = new Set<Match["kind"]>([
-  "address",
-  "address-range",
-  "interface",
-  "protocol",
-  "fragment",
-  "transport",
-  "multiport",
-  "icmp",
-  "comment",
-  "mark",
-  "conntrack",
-  "physdev",
-  "mac",
-]);
-
-export function isPure(statement: Statement): boolean {
-  return pure.has(statement.kind) || (statement.kind === "address-type" && statement.limit === undefined);
+export function isPure(statement: Statement): statement is Match {
+  switch (statement.kind) {
+    case "address":
+    case "address-range":
+    case "interface":
+    case "protocol":
+    case "fragment":
+    case "transport":
+    case "multiport":
+    case "icmp":
+    case "comment":
+    case "mark":
+    case "conntrack":
+    case "physdev":
+    case "mac":
+      return true;
+    case "address-type":
+      return statement.limit === undefined;
+    default:
+      return false;
+  }
 }
 
 /** Reads the head off the tests before the first statement that is not pure: those behind it must not be tried before it. */
