@@ -14,8 +14,8 @@ export class Collection {
 
   add(result: ProcessResult): void {
     const process = this.processes++;
-    for (const { samples, collections, ...what } of result.cases) {
-      const round = { process, samples: [...samples], collections };
+    for (const { samples, collections, cpuShare, ...what } of result.cases) {
+      const round = { process, samples: [...samples], collections, cpuShare };
       const known = this.cases.get(keyOf(what));
       if (known === undefined) {
         this.cases.set(keyOf(what), { ...what, rounds: [round] });
@@ -47,11 +47,15 @@ export class Collection {
   }
 }
 
-function exactOf({ work, leastRulesVisited, checksum }: Omit<CaseResult, "samples" | "collections">): string {
+function exactOf({
+  work,
+  leastRulesVisited,
+  checksum,
+}: Omit<CaseResult, "samples" | "collections" | "cpuShare">): string {
   return JSON.stringify([work, leastRulesVisited, checksum]);
 }
 
-function keyOf(one: Omit<CaseResult, "samples" | "collections">): string {
+function keyOf(one: Omit<CaseResult, "samples" | "collections" | "cpuShare">): string {
   const { engine, harness, packet, destination, services, endpoints, ruleSets, flows } = one;
   return `${engine} ${harness} ${packet} ${destination} services ${services} x ${endpoints} rule sets ${ruleSets} flows ${flows}`;
 }

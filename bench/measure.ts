@@ -19,6 +19,8 @@ export interface TaskSamples {
   /** Nanoseconds per packet, one a batch, ascending within a pass. */
   readonly samples: number[];
   readonly collections: number;
+  /** CPU time over wall time, warming up included. */
+  readonly cpuShare: number;
 }
 
 /** Times that every variant comes round in a process. */
@@ -45,7 +47,7 @@ export async function measureInterleaved(tasks: readonly BatchTask[], millisecon
       throw new RangeError(`${name}: a batch of ${packets} packets is shorter than ${LEAST_PACKETS}`);
   }
   const collector = countCollections();
-  const results = tasks.map(({ name }) => ({ name, samples: [] as number[], collections: 0 }));
+  const results = tasks.map(({ name }) => ({ name, samples: [] as number[], collections: 0, cpu: 0, wall: 0 }));
   for (let pass = 0; pass < PASSES; pass++) {
     for (let k = 0; k < tasks.length; k++) {
       const at = (k + pass) % tasks.length;
@@ -71,7 +73,11 @@ export async function measureInterleaved(tasks: readonly BatchTask[], millisecon
       );
       await collector.flush();
       const before = collector.count();
+      const clock = startClocks();
       bench.runSync();
+      const { cpu, wall } = clock();
+      results[at]!.cpu += cpu;
+      results[at]!.wall += wall;
       await collector.flush();
       const result = bench.tasks[0]!.result;
       if (result.state !== "completed" || result.latency.samples === undefined)
@@ -81,7 +87,17 @@ export async function measureInterleaved(tasks: readonly BatchTask[], millisecon
     }
   }
   collector.stop();
-  return results;
+  return results.map(({ cpu, wall, ...result }) => ({ ...result, cpuShare: cpu / wall }));
+}
+
+/** Starts two clocks, of this process's CPU time and of the wall; the result reads what has passed, in microseconds. */
+export function startClocks(): () => { cpu: number; wall: number } {
+  const cpu = process.cpuUsage();
+  const from = performance.now();
+  return () => {
+    const { user, system } = process.cpuUsage(cpu);
+    return { cpu: user + system, wall: (performance.now() - from) * 1000 };
+  };
 }
 
 /** Milliseconds a batch -> nanoseconds a packet, in hundredths: finer than any clock here tells apart. */

@@ -8,6 +8,7 @@ import type { ProcessPlan } from "./plan.js";
 export interface CaseResult extends Omit<BenchCase, "rounds"> {
   readonly samples: readonly number[];
   readonly collections: number;
+  readonly cpuShare: number;
 }
 
 /** What a measuring process prints as JSON on standard output. */

@@ -88,15 +88,18 @@ static inline uint32_t checksum_word(uint32_t hash, uint32_t word) {
   return (hash ^ word) * 0x01000193u;
 }
 
-static inline uint64_t now_ns(void) {
+static inline uint64_t read_clock(clockid_t clock) {
   struct timespec at;
-  clock_gettime(CLOCK_MONOTONIC, &at);
+  clock_gettime(clock, &at);
   return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
 }
+
+static inline uint64_t now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
 
 typedef struct {
   double *ns;
   uint32_t count;
+  double cpu_share; /* CPU time over wall time, warming up included */
 } Samples;
 
 /* Times batches for `milliseconds` after a third of that to warm up; `run` classifies batch number b and gives what depends on
@@ -104,7 +107,8 @@ typedef struct {
  * `most` instead of by time. */
 static Samples time_batches(uint32_t (*run)(uint32_t b), uint32_t packets, uint32_t milliseconds,
                             void (*prepare)(uint32_t b), uint32_t most) {
-  Samples samples = {malloc(MOST_SAMPLES * sizeof(double)), 0};
+  Samples samples = {malloc(MOST_SAMPLES * sizeof(double)), 0, 0};
+  const uint64_t wall = now_ns(), cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID);
   static volatile uint32_t sink;
   uint32_t batch = 0, folded = 0;
   if (!prepare) {
@@ -120,14 +124,16 @@ static Samples time_batches(uint32_t (*run)(uint32_t b), uint32_t packets, uint3
     to = now_ns();
     samples.ns[samples.count++] = (double)(to - from) / packets;
   }
+  samples.cpu_share = (double)(read_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (double)(now_ns() - wall);
   sink = folded;
   (void)sink;
   return samples;
 }
 
-/* {"samples": [ns per packet, ...], "checksum": uint32, "rulesVisited": sum over the pool} */
+/* {"samples": [ns per packet, ...], "checksum": uint32, "rulesVisited": sum over the pool, "cpuShare": 0..1} */
 static void report(Samples samples, uint32_t checksum, uint64_t rules_visited, const char *end) {
   printf("{\"samples\":[");
   for (uint32_t i = 0; i < samples.count; i++) printf(i ? ",%.2f" : "%.2f", samples.ns[i]);
-  printf("],\"checksum\":%u,\"rulesVisited\":%llu}%s", checksum, (unsigned long long)rules_visited, end);
+  printf("],\"checksum\":%u,\"rulesVisited\":%llu,\"cpuShare\":%.3f}%s", checksum,
+         (unsigned long long)rules_visited, samples.cpu_share, end);
 }

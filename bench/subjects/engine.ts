@@ -1,5 +1,5 @@
 import { measureWithBenchmarkJs } from "../benchmark-js.js";
-import { measureInterleaved, readSink, type TaskSamples } from "../measure.js";
+import { measureInterleaved, readSink, startClocks, type TaskSamples } from "../measure.js";
 import type { ProcessPlan } from "../plan.js";
 import type { CaseResult, ProcessResult } from "../processes.js";
 import { prepareConnections } from "./datapath.js";
@@ -33,8 +33,10 @@ export async function measureEngine(plan: EnginePlan): Promise<ProcessResult> {
 export async function measureAgain(plan: AgainPlan): Promise<ProcessResult> {
   const { engine, services, endpoints, seed } = plan;
   const prepared = prepareWalk([makeSubject(engine, services, endpoints, seed)], "uniform");
+  const clock = startClocks();
   const samples = await measureWithBenchmarkJs(prepared.task, plan.milliseconds);
-  const one = caseOf(prepared, plan, 1, "benchmark.js", { samples, collections: 0 });
+  const { cpu, wall } = clock();
+  const one = caseOf(prepared, plan, 1, "benchmark.js", { samples, collections: 0, cpuShare: cpu / wall });
   return { cases: [one], picks: [], sink: readSink() };
 }
 
@@ -43,7 +45,7 @@ function caseOf(
   { engine, services, endpoints }: EnginePlan | AgainPlan,
   ruleSets: number,
   harness: CaseResult["harness"],
-  { samples, collections }: Pick<TaskSamples, "samples" | "collections">,
+  { samples, collections, cpuShare }: Omit<TaskSamples, "name">,
 ): CaseResult {
   return {
     engine,
@@ -60,5 +62,6 @@ function caseOf(
     checksum,
     samples,
     collections,
+    cpuShare,
   };
 }

@@ -18,6 +18,7 @@ interface ProgramResult {
   readonly samples: readonly number[];
   readonly checksum: number;
   readonly rulesVisited: number;
+  readonly cpuShare: number;
 }
 
 /** Runs a C program on the same packets that the engines get. Its input is written by the first process that needs it. */
@@ -73,7 +74,7 @@ function writeInput({ program, services, endpoints, flows, seed }: ReferencePlan
 
 function caseOf(
   { services, endpoints, flows }: ReferencePlan,
-  { samples, checksum }: ProgramResult,
+  { samples, checksum, cpuShare }: ProgramResult,
   packet: CaseResult["packet"],
   packetsPerSample: number,
 ): CaseResult {
@@ -92,5 +93,6 @@ function caseOf(
     checksum,
     samples,
     collections: 0,
+    cpuShare,
   };
 }

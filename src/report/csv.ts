@@ -1,5 +1,6 @@
 import { describeRun } from "./environment.js";
 import type { Measurement } from "./measurement.js";
+import { median } from "../stats/summary.js";
 import { medianInterval, summarizeRounds } from "./rounds.js";
 
 /** Columns of a case in the CSV file; those of the run (see `describeRun`) follow them. */
@@ -28,6 +29,7 @@ const caseColumns = [
   "map_lookups",
   "checksum",
   "collections",
+  "cpu_share",
 ] as const;
 
 /** One line a case (RFC 4180, lines end in CRLF); what says nothing is left empty. The run stands in the last columns of every line. */
@@ -61,6 +63,7 @@ export function formatCsv(record: Measurement): string {
       one.work?.mapLookups ?? "",
       one.checksum ?? "",
       one.rounds.reduce((sum, { collections }) => sum + collections, 0),
+      round(median(one.rounds.map(({ cpuShare }) => cpuShare))),
       ...run.map(([, value]) => value),
     ];
   });
@@ -68,8 +71,8 @@ export function formatCsv(record: Measurement): string {
   return [titles, ...lines].map((fields) => `${fields.map((field) => quote(String(field))).join(",")}\r\n`).join("");
 }
 
-function round(nanoseconds: number): number {
-  return Math.round(nanoseconds * 1000) / 1000;
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
 }
 
 function quote(field: string): string {

@@ -24,6 +24,8 @@ const round = z.strictObject({
   samples: z.array(z.number().positive()).min(1),
   /** Collections of garbage while the samples were taken. */
   collections: count,
+  /** CPU time over wall time while the samples were taken: below 1 the process had to wait for others. */
+  cpuShare: z.number().nonnegative(),
 });
 
 const benchCase = z.strictObject({

@@ -17,6 +17,7 @@ const one: CaseResult = {
   checksum: 7,
   samples: [14, 15],
   collections: 1,
+  cpuShare: 1,
 };
 const picks = { engine: "indexed", services: 100, observed: [1, 2], expected: [0.5, 0.5] };
 
@@ -28,8 +29,8 @@ describe("Collection", () => {
     const { cases, picks: collected } = collection.list();
     expect(cases).toHaveLength(2);
     expect(cases.find(({ destination }) => destination === "uniform")!.rounds).toEqual([
-      { process: 0, samples: [14, 15], collections: 1 },
-      { process: 1, samples: [16], collections: 0 },
+      { process: 0, samples: [14, 15], collections: 1, cpuShare: 1 },
+      { process: 1, samples: [16], collections: 0, cpuShare: 1 },
     ]);
     expect(collected).toEqual([picks]);
   });

@@ -30,5 +30,8 @@ describe("a record", () => {
 
 function withSample(record: Measurement, sample: unknown): object {
   const [first, ...rest] = record.cases;
-  return { ...record, cases: [{ ...first, rounds: [{ process: 0, samples: [sample], collections: 0 }] }, ...rest] };
+  return {
+    ...record,
+    cases: [{ ...first, rounds: [{ process: 0, samples: [sample], collections: 0, cpuShare: 1 }] }, ...rest],
+  };
 }

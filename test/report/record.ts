@@ -9,6 +9,7 @@ export function roundsAround(ns: number, rounds = 3): BenchRound[] {
     process,
     samples: SHAPE.map((deviation) => Math.round(ns * drift * (1 + deviation) * 100) / 100),
     collections: 0,
+    cpuShare: 0.99,
   }));
 }
 

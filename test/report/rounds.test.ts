@@ -7,7 +7,7 @@ import { medianInterval, overlap, ratioInterval, summarizeRounds } from "../../s
 const times = fc.double({ min: 0.5, max: 1e5, noNaN: true });
 const rounds = fc
   .array(fc.array(times, { minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 4 })
-  .map((all) => all.map((samples, process): BenchRound => ({ process, samples, collections: 0 })));
+  .map((all) => all.map((samples, process): BenchRound => ({ process, samples, collections: 0, cpuShare: 1 })));
 const scale = (all: readonly BenchRound[], by: number) =>
   all.map((round) => ({ ...round, samples: round.samples.map((ns) => ns * by) }));
 
@@ -54,14 +54,14 @@ describe("laws of rounds", () => {
 
 describe("summarizeRounds", () => {
   it("gives each process one vote, however many samples it took", () => {
-    const slow = { process: 0, samples: Array.from({ length: 1000 }, () => 50), collections: 0 };
-    const fast = [1, 2].map((process) => ({ process, samples: [10, 10, 10], collections: 0 }));
+    const slow = { process: 0, samples: Array.from({ length: 1000 }, () => 50), collections: 0, cpuShare: 1 };
+    const fast = [1, 2].map((process) => ({ process, samples: [10, 10, 10], collections: 0, cpuShare: 1 }));
     expect(summarizeRounds([slow, ...fast]).median).toBe(10);
   });
 
   it("reports quartiles and the tail of batch means over all samples", () => {
     const samples = Array.from({ length: 100 }, (_, i) => i + 1);
-    const summary = summarizeRounds([{ process: 0, samples, collections: 0 }]);
+    const summary = summarizeRounds([{ process: 0, samples, collections: 0, cpuShare: 1 }]);
     expect(summary).toMatchObject({
       median: 50.5,
       quartiles: [25.75, 75.25],
@@ -79,7 +79,7 @@ describe("ratioInterval", () => {
     return shared.map((load, process) => {
       const drift = 1 + 0.04 * normal();
       const samples = Array.from({ length: 40 }, () => ns * load * drift * Math.exp(0.06 * normal()));
-      return { process, samples, collections: 0 };
+      return { process, samples, collections: 0, cpuShare: 1 };
     });
   }
 

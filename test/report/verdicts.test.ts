@@ -70,6 +70,16 @@ describe("a machine too busy to conclude from", () => {
   });
 });
 
+it("what rests on processes that had to share a CPU is too noisy, and nothing else", () => {
+  const starve = (one: BenchCase): BenchCase =>
+    one.packet === "established-fast-path" && one.engine === "indexed"
+      ? { ...one, rounds: one.rounds.map((round) => ({ ...round, cpuShare: 0.6 })) }
+      : one;
+  const starved = changeCases(starve);
+  expect(outcomes(starved)).toEqual({ ...outcomes(record), [ESTABLISHED]: "too noisy" });
+  expect(judgeLookup(starved).find(({ what }) => what === ESTABLISHED)?.detail).toContain("60 % of a CPU");
+});
+
 it("without C and with one size most targets are not measured", () => {
   const bare = makeRecord([10_000], 1);
   const judged = outcomes({ ...bare, cases: bare.cases.filter(({ harness }) => harness !== "c") });

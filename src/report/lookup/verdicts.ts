@@ -1,7 +1,7 @@
 import { type BenchCase, type CaseFilter, findCases, type Measurement } from "../measurement.js";
 import { type Interval, overlap, ratioInterval, summarizeRounds } from "../rounds.js";
 import { formatCount, formatFigure } from "../table.js";
-import { logLogSlope } from "../../stats/summary.js";
+import { logLogSlope, median } from "../../stats/summary.js";
 import {
   C_LOOKUP_SPREAD,
   ESTABLISHED_OVER_C,
@@ -9,6 +9,7 @@ import {
   HEADLINE_SERVICES,
   INDEXED_GROWTH,
   INDEXED_OVER_C,
+  LEAST_CPU_SHARE,
   LINEAR_NS_PER_RULE_AIM,
   LINEAR_OVER_C,
   LINEAR_SLOPE,
@@ -28,7 +29,9 @@ export function judgeLookup(record: Measurement): Verdict[] {
   const judge = (what: string, timed: () => Judgement | string): Verdict => {
     const judged = timed();
     if (typeof judged === "string") return { what, outcome: "not measured", detail: judged };
+    const busy = noise === undefined ? findBusy(judged.cases) : undefined;
     if (noise !== undefined) return { what, outcome: "too noisy", detail: judged.detail };
+    if (busy !== undefined) return { what, outcome: "too noisy", detail: `${judged.detail}; ${busy}` };
     return { what, outcome: judged.passed ? "pass" : "miss", detail: judged.detail };
   };
   return [
@@ -55,6 +58,12 @@ export function findNoise(record: Measurement): string | undefined {
   if (spread > C_LOOKUP_SPREAD)
     return `the C lookup itself differed by a factor of ${spread.toFixed(1)} between processes`;
   return undefined;
+}
+
+/** Why the times of these cases cannot be trusted: their processes had to share a CPU. */
+function findBusy(cases: readonly BenchCase[]): string | undefined {
+  const least = Math.min(...cases.map(({ rounds }) => median(rounds.map(({ cpuShare }) => cpuShare))));
+  return least < LEAST_CPU_SHARE ? `a process had ${Math.round(least * 100)} % of a CPU` : undefined;
 }
 
 export interface HarnessAgreement {
@@ -109,6 +118,8 @@ const REFERENCE_WORK: Readonly<Record<ReferenceWork, { engine: string; where: Ca
 interface Judgement {
   readonly passed: boolean;
   readonly detail: string;
+  /** Those whose times it rests on. */
+  readonly cases: readonly BenchCase[];
 }
 
 function only(record: Measurement, filter: CaseFilter): BenchCase | undefined {
@@ -124,6 +135,7 @@ function indexedOverC(record: Measurement): Judgement | string {
   if (pair.c.services !== HEADLINE_SERVICES) return OTHER_SIZE;
   const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
   return {
+    cases: [pair.ours, pair.c],
     passed: ratio.estimate <= INDEXED_OVER_C.most,
     detail: `${formatRatio(ratio)} x C at ${formatCount(HEADLINE_SERVICES)} services, at most ${INDEXED_OVER_C.most}, aim ${INDEXED_OVER_C.aim}`,
   };
@@ -136,6 +148,7 @@ function linearOverC(record: Measurement): Judgement | string {
   const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
   const perRule = summarizeRounds(pair.ours.rounds).median / pair.ours.work.rulesVisited;
   return {
+    cases: [pair.ours, pair.c],
     passed: ratio.estimate <= LINEAR_OVER_C.most,
     detail: `${formatRatio(ratio)} x C, at most ${LINEAR_OVER_C.most}; ${formatFigure(perRule)} ns per rule visited, aim ${LINEAR_NS_PER_RULE_AIM}`,
   };
@@ -146,6 +159,7 @@ function establishedOverC(record: Measurement): Judgement | string {
   if (pair === undefined) return NO_C;
   const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
   return {
+    cases: [pair.ours, pair.c],
     passed: ratio.estimate <= ESTABLISHED_OVER_C.most,
     detail: `${formatRatio(ratio)} x C at ${formatCount(pair.c.flows)} flows, at most ${ESTABLISHED_OVER_C.most}`,
   };
@@ -156,6 +170,7 @@ function indexedGrowth(record: Measurement): Judgement | string {
   if (small === undefined || large === undefined) return "it takes the sizes of a full run";
   const ratio = ratioInterval(large.rounds, small.rounds);
   return {
+    cases: [small, large],
     passed: ratio.estimate <= INDEXED_GROWTH.most,
     detail: `${formatRatio(ratio)} x from ${formatCount(INDEXED_GROWTH.from)} to ${formatCount(INDEXED_GROWTH.to)} services, at most ${INDEXED_GROWTH.most}`,
   };
@@ -172,6 +187,7 @@ function linearSlope(record: Measurement): Judgement | string {
     points.map((one) => one.work!.rulesVisited),
   ).slope;
   return {
+    cases: points,
     passed: slope >= LINEAR_SLOPE.least && slope <= LINEAR_SLOPE.most,
     detail: `log-log slope ${slope.toFixed(3)} (rules visited ${visits.toFixed(3)}), from ${LINEAR_SLOPE.least} to ${LINEAR_SLOPE.most}`,
   };
@@ -190,7 +206,7 @@ function proportionalVisits(record: Measurement): Judgement | string {
     wrong.length === 0
       ? `last - first = services - 1, exactly, at ${differences.map(({ services }) => formatCount(services)).join(", ")}`
       : wrong.map(({ services, more }) => `last - first = ${formatCount(more)} at ${formatCount(services)}`).join(", ");
-  return { passed: wrong.length === 0, detail };
+  return { passed: wrong.length === 0, detail, cases: [] };
 }
 
 function sameChecksums(record: Measurement): Judgement | string {
@@ -201,6 +217,7 @@ function sameChecksums(record: Measurement): Judgement | string {
   if (pairs.length === 0) return NO_C;
   const different = pairs.filter(({ same }) => !same).map(({ which }) => which);
   return {
+    cases: [],
     passed: different.length === 0,
     detail:
       different.length === 0
