@@ -1,6 +1,7 @@
 import { type Address, type Family, familyOf } from "../packet/address.js";
-import { contains, type MaskedAddress, parsePrefix } from "../packet/prefix.js";
+import { contains, hostPrefix, type MaskedAddress } from "../packet/prefix.js";
 import { error, ProblemError } from "../ruleset/problem.js";
+import { parseSloppyPrefix } from "./sloppy-address.js";
 
 /** What kube-proxy recognises traffic of local pods by. */
 export type DetectLocalMode = "ClusterCIDR" | "NodeCIDR" | "BridgeInterface" | "InterfaceNamePrefix" | "None";
@@ -30,6 +31,9 @@ export const DEFAULT_CONFIGURATION: ProxyConfiguration = {
   masqueradeBit: 14,
   localhostNodePorts: true,
 };
+
+/** In place of nodePortAddresses: the node's primary address of each family. */
+export const PRIMARY_ADDRESS = "primary";
 
 /** The node kube-proxy runs on. */
 export interface NodeFacts {
@@ -71,13 +75,16 @@ export interface Settings {
  * Throws ProblemError where a prefix cannot be read.
  */
 export function settingsOf(configuration: ProxyConfiguration, node: NodeFacts, family: Family): Settings {
+  const addresses = node.addresses.filter((address) => familyOf(address) === family);
   const own = configuration.nodePortAddresses
-    .map((text) => readPrefix(text, "nodePortAddresses"))
+    .flatMap((text) => {
+      if (text !== PRIMARY_ADDRESS) return [readPrefix(text, "nodePortAddresses")];
+      return addresses.slice(0, 1).map(hostPrefix);
+    })
     .filter((prefix) => familyOf(prefix.value) === family);
   const all = own.length === 0 || own.some((prefix) => isZero(prefix.mask));
   const reachesLoopback = all || own.some((prefix) => isLoopback(prefix.value));
   const localhostNodePorts = family === "ip" && configuration.localhostNodePorts && reachesLoopback;
-  const addresses = node.addresses.filter((address) => familyOf(address) === family);
   return {
     family,
     node,
@@ -120,7 +127,7 @@ function prefixDetector(texts: readonly string[], field: string, family: Family)
 }
 
 function readPrefix(text: string, field: string): MaskedAddress {
-  const prefix = text.includes("/") ? parsePrefix(text) : undefined;
+  const prefix = parseSloppyPrefix(text);
   if (prefix === undefined)
     throw new ProblemError(error("bad-prefix", `${field}: ${text} is no prefix; write address/length`));
   return prefix;

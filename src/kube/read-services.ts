@@ -1,10 +1,11 @@
-import type { Address } from "../packet/address.js";
+import { type Address, type Family, familyOf } from "../packet/address.js";
 import type { MaskedAddress } from "../packet/prefix.js";
 import { protocolName } from "../packet/protocol.js";
 import { jumpOf } from "../ruleset/resolve.js";
-import type { Chain, RuleSet, Table } from "../ruleset/types.js";
+import type { Chain, Rule, RuleSet, Table } from "../ruleset/types.js";
 import { type EndpointChoice, readChoice } from "./read-endpoints.js";
-import { type Frontend, frontendsOf } from "./read-frontends.js";
+import { readSourceRanges } from "./read-firewall.js";
+import { type Frontend, frontendsOf, healthCheckPortsOf } from "./read-frontends.js";
 
 /** One port of a Service, as far as rules show it. */
 export interface ReadServicePort {
@@ -18,6 +19,8 @@ export interface ReadServicePort {
   readonly port: number;
   /** 0: none. */
   readonly nodePort: number;
+  /** 0: none. */
+  readonly healthCheckNodePort: number;
   readonly externalIPs: readonly Address[];
   readonly loadBalancerIPs: readonly Address[];
   /** The sources its load balancer lets in; empty: all. */
@@ -32,6 +35,8 @@ export interface ReadServicePort {
   readonly choice: EndpointChoice;
   /** The choice among the endpoints of this node, for traffic policy Local. */
   readonly localChoice: EndpointChoice | undefined;
+  /** Packets are refused everywhere: load-balancer addresses cannot be told from external IPs. */
+  readonly unserved: boolean;
 }
 
 /** A Service, as far as rules show it. */
@@ -46,19 +51,33 @@ export interface ReadService {
  * The Services a rule set of kube-proxy's iptables mode holds, in the order of their rules; any layout from v1.12 on.
  * Names come from comments; where there is none, from the chain. Services that leave no rule (headless, or of another
  * proxy) are not there, and what a bare listing does not show is left open. Of a service without endpoints the rules do
- * not tell a load balancer's address from an external IP.
+ * not tell a load balancer's address from an external IP. The node's addresses, where given, tell whether the last sources a firewall lets
+ * in are the balancer's own addresses, which kube-proxy adds if the node is let in.
  */
-export function servicesOf(ruleset: RuleSet): ReadService[] {
+export function servicesOf(ruleset: RuleSet, nodeAddresses?: readonly Address[]): ReadService[] {
   return ruleset.tables
     .filter((table) => table.name === "nat")
     .flatMap((nat) => {
       const filter = ruleset.tables.find((table) => table.name === "filter" && table.family === nat.family);
-      return readTables(nat, filter);
+      return readTables(nat, filter, nodeAddresses);
     });
 }
 
-function readTables(nat: Table, filter: Table | undefined): ReadService[] {
-  const chains = new Map(nat.chains.map((chain) => [chain.name, chain]));
+/** What all service ports of a table are read with. */
+interface ReadTable {
+  readonly chains: ReadonlyMap<string, Chain>;
+  readonly healthCheckPorts: ReadonlyMap<string, number>;
+  readonly family: Family;
+  readonly nodeAddresses: readonly Address[] | undefined;
+}
+
+function readTables(nat: Table, filter: Table | undefined, nodeAddresses?: readonly Address[]): ReadService[] {
+  const table: ReadTable = {
+    chains: new Map(nat.chains.map((chain) => [chain.name, chain])),
+    healthCheckPorts: healthCheckPortsOf(filter),
+    family: nat.family === "ip6" ? "ip6" : "ip",
+    nodeAddresses: nodeAddresses?.filter((address) => familyOf(address) === (nat.family === "ip6" ? "ip6" : "ip")),
+  };
   const byPort = new Map<string, Frontend[]>();
   for (const frontend of frontendsOf(nat, filter)) {
     const key = `${frontend.label} ${frontend.protocol}`;
@@ -72,7 +91,7 @@ function readTables(nat: Table, filter: Table | undefined): ReadService[] {
     const key = `${namespace}/${name}`;
     let service = services.get(key);
     if (service === undefined) services.set(key, (service = { namespace, name, ports: [] }));
-    service.ports.push(readPort(portName, frontends, chains));
+    service.ports.push(readPort(portName, frontends, table));
   }
   return [...services.values()].map((service) => ({ ...service, type: typeOf(service.ports) }));
 }
@@ -88,74 +107,60 @@ function typeOf(ports: readonly ReadServicePort[]): ReadService["type"] {
   return ports.some((port) => port.nodePort !== 0) ? "NodePort" : "ClusterIP";
 }
 
-function readPort(name: string, frontends: readonly Frontend[], chains: ReadonlyMap<string, Chain>): ReadServicePort {
-  const settled = settleRoles(frontends);
-  const { protocol } = frontends[0]!;
+function readPort(name: string, frontends: readonly Frontend[], table: ReadTable): ReadServicePort {
+  const { chains } = table;
+  const { protocol, label } = frontends[0]!;
+  const served = frontends.filter((one) => one.chain !== undefined);
+  const refused = frontends.filter((one) => one.refused !== undefined);
+  const known = served.length > 0 ? served : settleRoles(refused);
   const addresses = (role: Frontend["role"]): Address[] =>
-    settled.filter((one) => one.role === role).map((one) => one.address!);
-  const hash = settled.find((one) => one.chain !== undefined)?.chain?.hash;
+    known.filter((one) => one.role === role && one.address !== undefined).map((one) => one.address!);
+  const refusedCluster = refused.find((one) => one.place === "filter KUBE-SERVICES");
+  const hash = served[0]?.chain?.hash;
   const chain = (kind: string): Chain | undefined =>
     hash === undefined ? undefined : chains.get(`KUBE-${kind}-${hash}`);
   const [cluster, local] = [chain("SVC"), chain("SVL") ?? chain("XLB")];
-  const chosen = cluster ?? local;
-  const served = settled.filter((one) => one.chain !== undefined);
-  const refusedCluster = settled.find((one) => one.role === "cluster IP")?.refused;
+  const chosen = cluster?.rules.some(leadsToEndpoint) === true ? cluster : (local ?? cluster);
+  const clusterIPs = addresses("cluster IP");
+  const loadBalancerIPs = addresses("loadbalancer IP");
   return {
     name,
     protocol,
     protocolName: protocolName(protocol),
-    clusterIPs: addresses("cluster IP"),
-    port: settled.find((one) => one.role !== "node port")?.port ?? 0,
-    nodePort: settled.find((one) => one.role === "node port")?.port ?? 0,
+    clusterIPs:
+      clusterIPs.length === 0 && refusedCluster?.address !== undefined ? [refusedCluster.address] : clusterIPs,
+    port: frontends.find((one) => one.role !== "node port")?.port ?? 0,
+    nodePort: frontends.find((one) => one.role === "node port")?.port ?? 0,
+    healthCheckNodePort: table.healthCheckPorts.get(label) ?? 0,
     externalIPs: addresses("external IP"),
-    loadBalancerIPs: addresses("loadbalancer IP"),
-    sourceRanges: sourceRangesOf(chain("FW")),
-    refused: settled.find((one) => one.refused !== undefined)?.refused,
+    loadBalancerIPs,
+    sourceRanges: readSourceRanges(chain("FW"), loadBalancerIPs, table.family, table.nodeAddresses),
+    refused: refused[0]?.refused,
     internalTrafficPolicy:
-      refusedCluster === "drop" || served.some((one) => one.role === "cluster IP" && one.chain!.kind === "SVL")
+      refusedCluster?.refused === "drop" || served.some((one) => one.role === "cluster IP" && one.chain!.kind === "SVL")
         ? "Local"
         : "Cluster",
-    externalTrafficPolicy: externalPolicy(settled, chains),
+    externalTrafficPolicy: externalPolicy([...known, ...refused], chains),
     chain: chosen?.name ?? served.find((one) => one.chain!.kind === "SVC")?.chain!.name,
     choice: chosen === undefined ? { endpoints: [], affinitySeconds: 0 } : readChoice(chosen, chains),
     localChoice: local === undefined ? undefined : readChoice(local, chains),
+    unserved: served.length === 0,
   };
 }
 
-/**
- * One frontend for each address and role. A refusing rule says no role: its address has the one of the nat rule for it;
- * of the others the first is the cluster IP if there is none yet, which is written first, and the rest are external IPs.
- */
-function settleRoles(frontends: readonly Frontend[]): Frontend[] {
-  const settled = new Map<string, Frontend>();
-  let hasClusterIP = frontends.some((one) => one.chain !== undefined && one.role === "cluster IP");
-  for (const one of frontends) {
-    const known = settled.get(addressKey(one));
-    if (known !== undefined) {
-      if (one.refused !== undefined) settled.set(addressKey(one), { ...known, refused: one.refused });
-    } else if (one.chain !== undefined || one.role === "node port") settled.set(addressKey(one), one);
-    else {
-      settled.set(addressKey(one), { ...one, role: hasClusterIP ? "external IP" : "cluster IP" });
-      hasClusterIP = true;
-    }
-  }
-  return [...settled.values()];
+function leadsToEndpoint(rule: Rule): boolean {
+  return jumpOf(rule)?.chain.startsWith("KUBE-SEP-") === true;
 }
 
-function addressKey(frontend: Frontend): string {
-  return frontend.role === "node port" ? "node port" : String(frontend.address);
-}
-
-/** The sources of KUBE-FW's rules that lead on, each once. */
-function sourceRangesOf(firewall: Chain | undefined): MaskedAddress[] {
-  const ranges = new Map<string, MaskedAddress>();
-  for (const rule of firewall?.rules ?? []) {
-    if (jumpOf(rule) === undefined) continue;
-    for (const one of rule.statements)
-      if (one.kind === "address" && one.field === "saddr")
-        ranges.set(`${String(one.value)}/${String(one.mask)}`, { value: one.value, mask: one.mask });
-  }
-  return [...ranges.values()];
+/** Of the rules that refuse in KUBE-SERVICES the first has the cluster IP; older kube-proxies write a load balancer's addresses after it. */
+function settleRoles(refused: readonly Frontend[]): Frontend[] {
+  let seen = false;
+  return refused.map((one) => {
+    if (one.role !== "cluster IP") return one;
+    const settled: Frontend = seen ? { ...one, role: "loadbalancer IP" } : one;
+    seen = true;
+    return settled;
+  });
 }
 
 /** With policy Local the chain for outside traffic (EXT, older XLB) treats the node's own packets apart. */

@@ -39,6 +39,9 @@ export interface Layout {
   readonly partialSync: boolean;
 }
 
+/** Above so many endpoints kube-proxy leaves comments of endpoint rules away (largeClusterEndpointsThreshold). */
+export const LARGE_CLUSTER_ENDPOINTS = 1000;
+
 const v1_30: Layout = {
   version: "v1.30",
   services: CURRENT_SERVICE_OPTIONS,

@@ -4,13 +4,10 @@ import { type NodeFacts, type ProxyConfiguration, type Settings, settingsOf } fr
 import type { KubernetesObject } from "../objects.js";
 import { type ServicePort, servicePortsOf } from "../services.js";
 import { Draft } from "./draft.js";
-import { DEFAULT_LAYOUT, type Layout } from "./layout.js";
+import { DEFAULT_LAYOUT, LARGE_CLUSTER_ENDPOINTS, type Layout } from "./layout.js";
 import { writeOldServicePort } from "./old-service-rules.js";
 import { writeServicePort } from "./service-rules.js";
 import { nodePortJumps, writeStaticChains } from "./static-chains.js";
-
-/** Above so many endpoints kube-proxy leaves comments away (largeClusterEndpointsThreshold). */
-const LARGE_CLUSTER_ENDPOINTS = 1000;
 
 /**
  * The rule set kube-proxy in iptables mode leaves in the kernel for these objects, as iptables-legacy-save shows it:
