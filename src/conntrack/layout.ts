@@ -13,7 +13,7 @@
  *
  * Index: one int32 array, a power of two, four slots or more for each record there can be, so at most half full. A slot is 0 (empty)
  * or a ref in its low bits with the hash in the high ones (`refMask` tells them apart). Both directions of a connection are in
- * it. Linear probing from `hash & indexMask`; removal closes the gap by moving later slots back, so there are no tombstones.
+ * it, the reply entered first. Linear probing from `hash & indexMask`; removal closes the gap by moving later slots back, so there are no tombstones.
  *
  * Hash of a tuple, all in 32 bits, * being the low half of the product and >>> the unsigned shift:
  *   h = (src ^ protocol * 0x27d4eb2f) * 0x9e3779b1;  h = ((h ^ h >>> 16) + dst) * 0x85ebca6b;

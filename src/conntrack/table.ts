@@ -101,11 +101,13 @@ export class ConntrackTable extends TupleIndex {
     );
   }
 
-  /** The same for IPv4, without objects. */
+  /** The same for IPv4, without objects; with the hashes of both tuples. */
   insertIPv4(
+    hash: number,
     src: number,
     dst: number,
     ports: number,
+    replyHash: number,
     replySrc: number,
     replyDst: number,
     replyPorts: number,
@@ -120,10 +122,18 @@ export class ConntrackTable extends TupleIndex {
     records[at + 1] = dst;
     records[at + 2] = replySrc;
     records[at + 3] = replyDst;
-    return this.enter(record, ports, replyPorts, meta, expires);
+    return this.enter(record, ports, replyPorts, meta, expires, hash, replyHash);
   }
 
-  private enter(record: number, ports: number, replyPorts: number, meta: number, expires: number): number {
+  private enter(
+    record: number,
+    ports: number,
+    replyPorts: number,
+    meta: number,
+    expires: number,
+    hash?: number,
+    replyHash?: number,
+  ): number {
     const { records } = this;
     const base = record * this.stride;
     records[base + META] = meta;
@@ -133,8 +143,8 @@ export class ConntrackTable extends TupleIndex {
     records[base + PORTS] = ports;
     records[base + PORTS + 1] = replyPorts;
     // The reply first: where both tuples are the same, every later packet counts as an answer (nf_conntrack_hash_insert).
-    this.place(record * 2 + 1);
-    this.place(record * 2);
+    this.place(record * 2 + 1, replyHash);
+    this.place(record * 2, hash);
     if (((meta >>> 8) & CtStatus.snat) !== 0) {
       this.bySource ??= new SourceIndex(this.capacity);
       this.bySource.link(record, this.sourceHash(record));

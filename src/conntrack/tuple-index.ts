@@ -117,9 +117,8 @@ export class TupleIndex {
   }
 
   /** Enters a ref whose record holds its tuple already. */
-  protected place(ref: number): void {
+  protected place(ref: number, hash = this.hashOfRef(ref)): void {
     const { index, indexMask } = this;
-    const hash = this.hashOfRef(ref);
     let at = hash & indexMask;
     while (index[at] !== 0) at = (at + 1) & indexMask;
     index[at] = (hash & ~this.refMask) | ref;
@@ -156,8 +155,8 @@ export class TupleIndex {
     this.records.set(old);
     this.makeIndex();
     for (const ref of refs()) {
+      this.place(ref + 1); // in the order of ConntrackTable.enter
       this.place(ref);
-      this.place(ref + 1);
     }
   }
 }

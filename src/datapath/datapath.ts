@@ -13,6 +13,7 @@ import { tupleOf } from "../packet/packet.js";
 import { replyTuple } from "../packet/tuple.js";
 import { OutcomeBatch, OutcomeFlag, VERDICT_ACCEPT } from "../engine/outcome-batch.js";
 import type { Context } from "../engine/types.js";
+import { hashIPv4 } from "../conntrack/hash.js";
 import { MARK, STREAM, STRIDE_IPV4 } from "../conntrack/layout.js";
 import type { ConntrackTable } from "../conntrack/table.js";
 import { commitIPv4, FastPath, writeTranslation } from "./fast-path.js";
@@ -45,6 +46,7 @@ export class Datapath extends SinglePath {
     if (this.foresight.walk.length < batch.count) this.foresight = new Foresight(batch.capacity);
     this.foresight.foresee(table, this.tracker, batch, done, tick, this.mode === "chains");
     this.classifyForeseen(batch, now, out);
+    this.foresight.foreseeReplies(table, batch, done);
     this.settle(table, batch, done, tick, now, out);
   }
 
@@ -97,7 +99,7 @@ export class Datapath extends SinglePath {
     if (stale) return false;
     const ports = (batch.sport[i]! << 16) | batch.dport[i]!;
     const protocol = batch.protocol[i]!;
-    const ref = table.lookupIPv4(batch.src[i]! | 0, batch.dst[i]! | 0, ports, protocol);
+    const ref = table.lookupHashedIPv4(foresight.hash[i]!, batch.src[i]! | 0, batch.dst[i]! | 0, ports, protocol);
     if (ref !== foresight.ref[i]) return false;
 
     if (ref === 0) {
@@ -152,7 +154,8 @@ export class Datapath extends SinglePath {
     tick: number,
     out: BatchResults,
   ): boolean {
-    const { outcomes } = this.foresight;
+    const { foresight } = this;
+    const { outcomes } = foresight;
     if (table.full) return false;
     if (outcomes.verdict[at] !== VERDICT_ACCEPT) return writeUntranslated(batch, i, outcomes, at, CtState.new, out);
     if ((outcomes.flags[at]! & (masquerade | snat)) !== 0)
@@ -164,19 +167,15 @@ export class Datapath extends SinglePath {
     const sport = batch.sport[i]!;
     const dport = outcomes.dport[at]!;
     const ports = (sport << 16) | batch.dport[i]!;
-    const replyPorts = isIcmp(protocol) ? icmpReplyPorts(protocol, sport, dport) : (dport << 16) | sport;
-    if (table.lookupIPv4(dst, src, replyPorts, protocol) !== 0) return false;
+    const icmp = isIcmp(protocol);
+    const replyPorts = icmp ? icmpReplyPorts(protocol, sport, dport) : (dport << 16) | sport;
+    const replyHash = icmp ? hashIPv4(dst, src, replyPorts, protocol) : foresight.replyHash[i]!;
+    if (table.lookupHashedIPv4(replyHash, dst, src, replyPorts, protocol) !== 0) return false;
     const status = dst !== (batch.dst[i]! | 0) || dport !== batch.dport[i] ? CtStatus.dnat : 0;
-    const ref = table.insertIPv4(
-      src,
-      batch.dst[i]! | 0,
-      ports,
-      dst,
-      src,
-      replyPorts,
-      tracker.meta | (status << 8),
-      tick + tracker.timeout,
-    );
+    const meta = tracker.meta | (status << 8);
+    const expires = tick + tracker.timeout;
+    const hash = foresight.hash[i]!;
+    const ref = table.insertIPv4(hash, src, batch.dst[i]! | 0, ports, replyHash, dst, src, replyPorts, meta, expires);
     table.records[(ref >>> 1) * STRIDE_IPV4 + STREAM] = tracker.stream;
     out.verdict[i] = VERDICT_ACCEPT;
     out.reason[i] = 0;

@@ -190,7 +190,8 @@ export class SinglePath {
     if (table.full && !this.makeRoom(table, packet, tick, now))
       return { ...stopped, verdict: "drop", reason: "table-full" };
     this.applyChanges(outcome.changes);
-    if (outcome.verdict !== "accept") return { ...stopped, verdict: outcome.verdict, reason: "rule" };
+    const refused = { ...stopped, verdict: outcome.verdict, reason: "rule" as const };
+    if (outcome.verdict !== "accept" && outcome.confirmed !== true) return refused;
 
     const { tuple } = outcome;
     const entered = this.enterConnection(
@@ -205,6 +206,7 @@ export class SinglePath {
     );
     if (entered === undefined) return { ...stopped, verdict: "drop", reason: "no-free-tuple" };
     setMark(table, entered.ref, outcome.changes);
+    if (outcome.verdict !== "accept") return { ...refused, ref: entered.ref, entry: "opened" };
     const translated = { ...packet, ...entered.final, mark: outcome.mark };
     return { verdict: "accept", packet: translated, state: "new", ref: entered.ref, entry: "opened", outcome };
   }
