@@ -131,7 +131,10 @@ function nextStation(walk: Walk, schedule: Schedule): Outcome | undefined {
   }
   walk.hook = stage.hook;
   walk.stations = schedule[stage.hook];
-  if (stage.loopback === true) walk.iif = "lo";
+  if (stage.loopback === true) {
+    walk.iif = "lo";
+    walk.confirmed = true;
+  }
   if (stage.hook === "prerouting" || stage.hook === "input") walk.oif = "";
   walk.steps?.push({ kind: "hook", hook: stage.hook });
   return undefined;

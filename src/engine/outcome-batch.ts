@@ -17,7 +17,7 @@ export const OutcomeFlag = {
   /** Delivered to the node (else forwarded, where accepted). */
   local: 8,
   notrack: 16,
-  /** The whole outcome is in `details`: it changes state, or translates the source to a range. */
+  /** The whole outcome is in `details`: it changes state, translates the source to a range, or was stopped with its connection confirmed. */
   detailed: 32,
   /** masquerade with --random-fully. */
   fullyRandom: 64,
@@ -59,7 +59,7 @@ export class OutcomeBatch {
     const { source } = outcome;
     const ranged =
       source !== undefined && (source.kind === "snat" || source.to.ports !== undefined || source.to.random === true);
-    const detailed = outcome.changes.length > 0 || ranged;
+    const detailed = outcome.changes.length > 0 || ranged || outcome.confirmed === true;
     this.verdict[i] = verdictNames.indexOf(outcome.verdict);
     this.flags[i] =
       (outcome.destination ? OutcomeFlag.dnat : 0) |

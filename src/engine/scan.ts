@@ -172,7 +172,7 @@ export class Scan {
       const stations = this.schedule[stage.hook];
       for (let t = 0; t < stations.length; t++) {
         const verdict = this.passStation(stations[t]!, batch, i, context);
-        if (verdict !== VERDICT_ACCEPT) return verdict;
+        if (verdict !== VERDICT_ACCEPT) return stage.loopback === true ? GENERAL : verdict;
       }
     }
     return VERDICT_ACCEPT;

@@ -36,6 +36,8 @@ export class Walk implements Tuple {
   status: number;
   ctmark: number;
   notrack = false;
+  /** The packet has left by lo and comes in again: what stops it now leaves its connection in the table. */
+  confirmed = false;
   /** The nat chains were asked for this end of the tuple, and need not be again. */
   readonly settled = { destination: false, source: false };
 
@@ -48,6 +50,8 @@ export class Walk implements Tuple {
   probability: Fraction = ONE;
   /** Present when the walk is to be told as steps. */
   steps: Step[] | undefined;
+  /** What the mark would be now, had it begun as all zeros and as all ones: kept where a verification asks for it. */
+  shadowMark: readonly [zeros: number, ones: number] | undefined;
   /** Conditions on state that were taken as given. */
   given = new Set<string>();
 
@@ -157,7 +161,8 @@ export class Walk implements Tuple {
       ...(rejectWith === undefined ? {} : { rejectWith }),
       ...(by === undefined ? {} : { by }),
       ...(this.destination === undefined ? {} : { destination: this.destination }),
-      ...(this.source === undefined || stopped ? {} : { source: this.source }),
+      ...(this.source === undefined || (stopped && !this.confirmed) ? {} : { source: this.source }),
+      ...(stopped && this.confirmed ? { confirmed: true as const } : {}),
       tuple: tupleOf(this),
       mark: this.mark,
       way: this.way,

@@ -12,7 +12,10 @@ import type { Result } from "../../src/datapath/single.js";
 export const NODE = new Node([parseAddress("10.200.0.1")!]);
 
 /** A data path that also tells the path: rules that matched and ends of base chains, as `table:chain:number` and `table:chain:policy`. */
-export function datapathOf(text: string): { process: (packet: Packet, now?: number) => Result & { path: string[] }; datapath: Datapath } {
+export function datapathOf(text: string): {
+  process: (packet: Packet, now?: number) => Result & { path: string[] };
+  datapath: Datapath;
+} {
   const { ruleset, problems } = readRules(text, { from: "iptables-save" });
   if (ruleset === undefined) throw new Error(problems.map((problem) => problem.message).join("\n"));
   const linear = linearEngine(resolve(ruleset));

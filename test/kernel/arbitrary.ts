@@ -87,29 +87,90 @@ function matchesOf(family: Family, protocol: Protocol): fc.Arbitrary<string> {
     pick('-m comment --comment "two words"'),
     phrase(pick("-m mark ", "-m connmark "), not, "--mark ", pick(...masked)),
     phrase("-m mark ", not, "--mark ", pick(...masked)),
-    phrase("-m conntrack ", not, "--ctstate ", fc.subarray(["NEW", "ESTABLISHED", "INVALID", "RELATED", "UNTRACKED", "DNAT", "SNAT"], { minLength: 1 }).map(String)),
-    phrase("-m conntrack ", not, "--ctstatus ", pick("NONE", "SEEN_REPLY", "ASSURED", "CONFIRMED", "SEEN_REPLY,CONFIRMED")),
-    phrase("-m conntrack ", not, pick("--ctorigsrc ", "--ctorigdst ", "--ctreplsrc ", "--ctrepldst "), address(family)),
-    phrase("-m conntrack ", not, pick("--ctorigsrcport ", "--ctorigdstport ", "--ctreplsrcport ", "--ctrepldstport "), pick("53", "80", "53:443", "1024:65535")),
+    phrase(
+      "-m conntrack ",
+      not,
+      "--ctstate ",
+      fc
+        .subarray(["NEW", "ESTABLISHED", "INVALID", "RELATED", "UNTRACKED", "DNAT", "SNAT"], { minLength: 1 })
+        .map(String),
+    ),
+    phrase(
+      "-m conntrack ",
+      not,
+      "--ctstatus ",
+      pick("NONE", "SEEN_REPLY", "ASSURED", "CONFIRMED", "SEEN_REPLY,CONFIRMED"),
+    ),
+    phrase(
+      "-m conntrack ",
+      not,
+      pick("--ctorigsrc ", "--ctorigdst ", "--ctreplsrc ", "--ctrepldst "),
+      pick(...w.addresses, ...w.prefixes),
+    ),
+    phrase(
+      "-m conntrack ",
+      not,
+      pick("--ctorigsrcport ", "--ctorigdstport ", "--ctreplsrcport ", "--ctrepldstport "),
+      pick("53", "80", "53:443", "1024:65535"),
+    ),
     phrase("-m conntrack ", not, "--ctproto ", pick("tcp", "udp")),
     pick("-m conntrack --ctdir ORIGINAL", "-m conntrack --ctdir REPLY"),
     phrase("-m state ", not, "--state ", pick("NEW", "ESTABLISHED,RELATED", "INVALID", "UNTRACKED")),
-    phrase("-m addrtype ", not, pick("--src-type ", "--dst-type "), pick("LOCAL", "UNICAST", "LOCAL,UNICAST", "MULTICAST")),
-    phrase("-m recent ", not, pick("--rcheck", "--update", "--set", "--remove"), " --name ", list, pick(" --rsource", " --rdest")),
-    phrase("-m recent ", not, pick("--rcheck", "--update"), " --hitcount ", pick("1", "2", "3"), " --name ", list, pick(" --rsource", " --rdest")),
-    phrase("-m limit --limit 1/day --limit-burst ", pick("1", "2", "5")),
-    phrase("-m iprange ", not, pick("--src-range ", "--dst-range "), pick(`${w.pods[1]}-${w.pods[2]}`, `${w.outside[0]}-${w.outside[0]}`)),
+    phrase(
+      "-m addrtype ",
+      not,
+      pick("--src-type ", "--dst-type "),
+      pick("LOCAL", "UNICAST", "LOCAL,UNICAST", "MULTICAST"),
+    ),
+    phrase(
+      "-m recent ",
+      not,
+      pick("--rcheck", "--update", "--set", "--remove"),
+      " --name ",
+      list,
+      pick(" --rsource", " --rdest"),
+    ),
+    phrase(
+      "-m recent ",
+      not,
+      pick("--rcheck", "--update"),
+      " --hitcount ",
+      pick("1", "2", "3"),
+      " --name ",
+      list,
+      pick(" --rsource", " --rdest"),
+    ),
+    phrase("-m limit --limit 1/hour --limit-burst ", pick("1", "2", "5")),
+    phrase(
+      "-m iprange ",
+      not,
+      pick("--src-range ", "--dst-range "),
+      pick(`${w.pods[1]}-${w.pods[2]}`, `${w.outside[0]}-${w.outside[0]}`),
+    ),
     phrase("-m statistic --mode nth ", not, "--every ", pick("1", "2", "3", "5"), " --packet 0"),
     pick("-m statistic --mode nth --every 4 --packet 3", "-m statistic --mode nth --every 3 --packet 1"),
     phrase("-m physdev ", pick("! --physdev-is-in", "! --physdev-is-bridged", "--physdev-is-in")),
   ];
   if (protocol === "tcp" || protocol === "udp" || protocol === "sctp") {
     const port = phrase(`-m ${protocol} `, not, pick("--dport ", "--dport ", "--sport "), pick(...portRanges));
-    const many = phrase("-m multiport ", not, pick("--dports ", "--sports ", "--ports "), pick("53,80", "80:443,8080", "22,53,1024:65535", "0:1"));
+    const many = phrase(
+      "-m multiport ",
+      not,
+      pick("--dports ", "--sports ", "--ports "),
+      pick("53,80", "80:443,8080", "22,53,1024:65535", "0:1"),
+    );
     all.push(port, port, port, many);
   }
   if (protocol === "tcp") {
-    all.push(pick("-m tcp --syn", "-m tcp ! --syn"), phrase("-m tcp ", not, "--tcp-flags ", pick("SYN,ACK SYN", "FIN,SYN,RST,PSH,ACK,URG NONE", "RST RST", "SYN,RST,ACK ACK", "ALL SYN,ACK")));
+    all.push(
+      pick("-m tcp --syn", "-m tcp ! --syn"),
+      phrase(
+        "-m tcp ",
+        not,
+        "--tcp-flags ",
+        pick("SYN,ACK SYN", "FIN,SYN,RST,PSH,ACK,URG NONE", "RST RST", "SYN,RST,ACK ACK", "ALL SYN,ACK"),
+      ),
+    );
   }
   if (protocol === "icmp") {
     const words4 = phrase("-m icmp ", not, "--icmp-type ", pick(...w.icmp));
@@ -123,7 +184,12 @@ const random = fc.oneof(
   { weight: 5, arbitrary: fc.constant("") },
   {
     weight: 1,
-    arbitrary: phrase("-m statistic --mode random ", not, "--probability ", pick("0", "1", "0.5", "0.33333333349", "0.2", "0.75")),
+    arbitrary: phrase(
+      "-m statistic --mode random ",
+      not,
+      "--probability ",
+      pick("0", "1", "0.5", "0.33333333349", "0.2", "0.75"),
+    ),
   },
 );
 
@@ -145,8 +211,28 @@ function targets(place: Place, protocol: Protocol): fc.Arbitrary<string> {
   const wrap = (host: string): string => (family === "ip6" ? `[${host}]` : host);
   const all: fc.Arbitrary<string>[] = [
     pick("", "-j ACCEPT", "-j RETURN"),
-    phrase("-j MARK ", pick("--set-xmark 0x4000/0x4000", "--set-xmark 0x0/0xffffffff", "--or-mark 0x3", "--and-mark 0xfffffffe", "--xor-mark 0x8001", "--set-mark 0x2/0x2", "--set-xmark 0x5/0xf0f")),
-    phrase("-j CONNMARK ", pick("--set-xmark 0x1/0xffffffff", "--save-mark", "--restore-mark", "--save-mark --nfmask 0x3 --ctmask 0x1", "--restore-mark --nfmask 0xff --ctmask 0xf")),
+    phrase(
+      "-j MARK ",
+      pick(
+        "--set-xmark 0x4000/0x4000",
+        "--set-xmark 0x0/0xffffffff",
+        "--or-mark 0x3",
+        "--and-mark 0xfffffffe",
+        "--xor-mark 0x8001",
+        "--set-mark 0x2/0x2",
+        "--set-xmark 0x5/0xf0f",
+      ),
+    ),
+    phrase(
+      "-j CONNMARK ",
+      pick(
+        "--set-xmark 0x1/0xffffffff",
+        "--save-mark",
+        "--restore-mark",
+        "--save-mark --nfmask 0x3 --ctmask 0x1",
+        "--restore-mark --nfmask 0xff --ctmask 0xf",
+      ),
+    ),
     pick("-j NFLOG --nflog-group 5", '-j LOG --log-prefix "seen "'),
   ];
   if (table !== "nat") all.push(pick("-j DROP"));
@@ -160,7 +246,10 @@ function targets(place: Place, protocol: Protocol): fc.Arbitrary<string> {
     all.push(jump, jump, jump, jump);
   }
   if (place.nat === "destination") {
-    const plain = phrase("-j DNAT --to-destination ", pick(...w.pods.slice(0, 3), w.own[0]!, `${w.pods[0]}-${w.pods[3]}`));
+    const plain = phrase(
+      "-j DNAT --to-destination ",
+      pick(...w.pods.slice(0, 3), w.own[0]!, `${w.pods[0]}-${w.pods[3]}`),
+    );
     all.push(plain, plain, phrase("-j DNAT --to-destination ", pick(`${w.pods[0]}-${w.pods[3]}`), " --persistent"));
     if (ported) {
       all.push(phrase("-j DNAT --to-destination ", pick(`${wrap(w.pods[0]!)}:8080`, `${wrap(w.pods[1]!)}:80`, ":443")));
@@ -198,7 +287,13 @@ function rule(place: Place): fc.Arbitrary<RandomRule> {
     );
     const excluded = protocol === "" ? seldom(pick("! -p tcp", "! -p udp")) : fc.constant("");
     return fc
-      .tuple(header, excluded, fc.array(matchesOf(family, protocol), { maxLength: 2 }), random, targets(place, protocol))
+      .tuple(
+        header,
+        excluded,
+        fc.array(matchesOf(family, protocol), { maxLength: 2 }),
+        random,
+        targets(place, protocol),
+      )
       .map(([start, negated, some, chance, target]) => ({
         matches: [...start, negated, ...new Set(some), chance].filter((match) => match !== ""),
         target,
@@ -224,12 +319,20 @@ function table(family: Family, name: string): fc.Arbitrary<RandomTable> {
   const chain = (chainName: string, place: Place, base: boolean): fc.Arbitrary<RandomChain> =>
     fc.record({
       name: fc.constant(chainName),
-      policy: base ? (name === "nat" ? fc.constant("ACCEPT" as const) : pick("ACCEPT" as const, "ACCEPT" as const, "ACCEPT" as const, "DROP" as const)) : fc.constant("-" as const),
+      policy: base
+        ? name === "nat"
+          ? fc.constant("ACCEPT" as const)
+          : pick("ACCEPT" as const, "ACCEPT" as const, "ACCEPT" as const, "DROP" as const)
+        : fc.constant("-" as const),
       rules: fc.array(rule(place), { maxLength: 5 }),
     });
   const users = name === "nat" ? ["DST-A", "DST-B", "SRC-A", "SRC-B"] : ["USER-A", "USER-B", "USER-C"];
   const laterThan = (at: number, nat: Place["nat"]): string[] =>
-    users.slice(at + 1).filter((user) => name !== "nat" || user.startsWith(nat === "destination" ? "DST" : nat === "source" ? "SRC" : "none"));
+    users
+      .slice(at + 1)
+      .filter(
+        (user) => name !== "nat" || user.startsWith(nat === "destination" ? "DST" : nat === "source" ? "SRC" : "none"),
+      );
   const bases = builtin[name]!.map((hook) => {
     const nat = name === "nat" ? { nat: natSide[hook]! } : {};
     return chain(hook, { family, table: name, hook, later: laterThan(-1, nat.nat), ...nat }, true);
@@ -247,7 +350,12 @@ const made = new Map<string, fc.Arbitrary<readonly RandomTable[]>>();
 export function randomRuleSet(family: Family): fc.Arbitrary<readonly RandomTable[]> {
   const known = made.get(family);
   if (known !== undefined) return known;
-  const arbitrary = fc.tuple(table(family, "raw"), table(family, "mangle"), table(family, "nat"), table(family, "filter"));
+  const arbitrary = fc.tuple(
+    table(family, "raw"),
+    table(family, "mangle"),
+    table(family, "nat"),
+    table(family, "filter"),
+  );
   made.set(family, arbitrary);
   return arbitrary;
 }
@@ -257,9 +365,17 @@ export function formatRuleSet(tables: readonly RandomTable[]): string {
   return tables
     .map(({ name, chains }) => {
       const rules = chains.flatMap((chain) =>
-        chain.rules.map((one) => ["-A", chain.name, ...one.matches, one.target].filter((part) => part !== "").join(" ")),
+        chain.rules.map((one) =>
+          ["-A", chain.name, ...one.matches, one.target].filter((part) => part !== "").join(" "),
+        ),
       );
-      return [`*${name}`, ...chains.map((chain) => `:${chain.name} ${chain.policy} [0:0]`), ...rules, "COMMIT", ""].join("\n");
+      return [
+        `*${name}`,
+        ...chains.map((chain) => `:${chain.name} ${chain.policy} [0:0]`),
+        ...rules,
+        "COMMIT",
+        "",
+      ].join("\n");
     })
     .join("");
 }
@@ -281,9 +397,16 @@ export type RandomPacket =
 
 export function randomPacket(family: Family): fc.Arbitrary<RandomPacket> {
   const w = words[family];
-  const src = fc.oneof({ weight: 3, arbitrary: pick(...w.pods) }, { weight: 2, arbitrary: pick(...w.outside) }, { weight: 1, arbitrary: pick(...w.own) });
+  const src = fc.oneof(
+    { weight: 3, arbitrary: pick(...w.pods) },
+    { weight: 2, arbitrary: pick(...w.outside) },
+    { weight: 1, arbitrary: pick(...w.own) },
+  );
   const dst = pick(...w.addresses, ...w.addresses, ...w.pods, ...w.outside);
-  const port = fc.oneof({ weight: 5, arbitrary: pick(...ports) }, { weight: 1, arbitrary: pick(0, 1, 79, 81, 444, 1023, 1024, 65535) });
+  const port = fc.oneof(
+    { weight: 5, arbitrary: pick(...ports) },
+    { weight: 1, arbitrary: pick(0, 1, 79, 81, 444, 1023, 1024, 65535) },
+  );
   const fresh = pick(6, 6, 6, 17, 17, 132, family === "ip" ? 1 : 58, 50).chain((protocol) => {
     const icmp = protocol === 1 || protocol === 58;
     const types = family === "ip" ? [8, 8, 13, 0] : [128, 128, 129];
@@ -292,7 +415,10 @@ export function randomPacket(family: Family): fc.Arbitrary<RandomPacket> {
       src,
       dst,
       protocol: fc.constant(protocol),
-      sport: protocol === 50 ? fc.constant(0) : fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 1024, max: 65535 }) }, { weight: 1, arbitrary: port }),
+      sport:
+        protocol === 50
+          ? fc.constant(0)
+          : fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 1024, max: 65535 }) }, { weight: 1, arbitrary: port }),
       dport: protocol === 50 ? fc.constant(0) : icmp ? pick(...types).map((type) => type << 8) : port,
       tcpFlags: protocol === 6 ? pick(2, 2, 2, 2, 16, 18, 4, 0, 24) : fc.constant(0),
       iif: pick("eth0" as const, "tun1" as const, "eth0" as const, "" as const),

@@ -85,9 +85,10 @@ function describePacket(packet: WirePacket | Packet, device: string | undefined)
 /** The answer a REJECT sends to the other end; undefined where it cannot be seen from outside, or where there is none. */
 function expectedAnswer(said: Prediction, packet: Packet): string | undefined {
   const { rejectWith, tuple } = said.trace.outcome;
-  if (said.trace.outcome.way === "local" || packet.entrance === "output") return undefined;
   if (rejectWith === "tcp-reset") {
-    return packet.protocol === TCP && (packet.tcpFlags & TcpFlag.RST) === 0 ? `reset to ${formatAddress(tuple.src)}` : undefined;
+    return packet.protocol === TCP && (packet.tcpFlags & TcpFlag.RST) === 0
+      ? `reset to ${formatAddress(tuple.src)}`
+      : undefined;
   }
   const icmp = icmpType(packet);
   if (icmp !== undefined && icmp !== (packet.family === "ip" ? 8 : 128)) return undefined;

@@ -4,7 +4,15 @@ import { type Address, type Family, formatAddress, parseAddress } from "../../sr
 import { Node } from "../../src/packet/node.js";
 import { parsePrefix } from "../../src/packet/prefix.js";
 import type { Packet } from "../../src/packet/packet.js";
-import { type ChainLengths, type Handles, type Observation, readHandles, readObservation, TRACE_TABLE } from "./observation.js";
+import {
+  ANSWER,
+  type ChainLengths,
+  type Handles,
+  type Observation,
+  readHandles,
+  readObservation,
+  TRACE_TABLE,
+} from "./observation.js";
 import { encodePacket, type WireExtras } from "./wire.js";
 
 export type Backend = "legacy" | "nft";
@@ -15,17 +23,17 @@ const NETWORK = {
   ip: { addresses: ["10.200.0.1", "10.201.0.1"], route: "10.64.0.0/10" },
   ip6: { addresses: ["fd00:200::1", "fd00:201::1"], route: "fd00:64::/32" },
 } as const;
-/** skb priority of packets a process of the node sends on our behalf; all else at output is the kernel's own. */
+/**
+ * skb priority of packets a process of the node sends on our behalf. All else at output is the kernel's own: answers of REJECT, resets, echo
+ * replies. They are told and dropped before any rule sees them, or they would move counters and connections.
+ */
 const OURS = 77;
 
 const TRACE_RULES = `table inet ${TRACE_TABLE} {
   chain prerouting { type filter hook prerouting priority -400; policy accept; meta nftrace set 1; }
   chain output { type filter hook output priority -400; policy accept;
     meta priority 0:${OURS.toString(16)} meta nftrace set 1 accept
-    tcp flags & rst == rst fib saddr type local drop
-    icmp type echo-reply fib saddr type local drop
-    icmpv6 type echo-reply fib saddr type local drop
-    icmpv6 type { nd-router-solicit, nd-neighbor-solicit, mld2-listener-report } drop
+    log group 0 prefix "${ANSWER}" drop
   }
   chain input { type filter hook input priority 500; ct state invalid; }
 }
@@ -74,7 +82,11 @@ export class KernelNode {
   /** Runs a program in the namespace; its standard output. Throws where it fails. */
   run(command: readonly string[], input = ""): string {
     const inside = ["--net", `--target=${this.pid}`, ...command];
-    const { status, stdout, stderr, error } = spawnSync("nsenter", inside, { input, encoding: "utf8", maxBuffer: 2 ** 28 });
+    const { status, stdout, stderr, error } = spawnSync("nsenter", inside, {
+      input,
+      encoding: "utf8",
+      maxBuffer: 2 ** 28,
+    });
     if (status !== 0) throw new Error(`${command.join(" ")}: ${error?.message ?? stderr}`);
     return stdout;
   }
@@ -144,9 +156,11 @@ export class KernelNode {
   /** Whether traces are told and connections looked up; without, packets go through faster. */
   async listenTo(trace: boolean, connections: boolean): Promise<void> {
     await this.ask([`m ${Number(trace)} ${Number(connections)}`]);
-    const verb = trace ? TRACE_RULES : `table inet ${TRACE_TABLE} {
+    const verb = trace
+      ? TRACE_RULES
+      : `table inet ${TRACE_TABLE} {
   chain input { type filter hook input priority 500; ct state invalid; }
-  chain output { type filter hook output priority -400; policy accept; tcp flags & rst == rst drop; }
+  chain output { type filter hook output priority -400; policy accept; meta priority != 0:${OURS.toString(16)} drop; }
 }
 `;
     this.run(["nft", "-f", "-"], `delete table inet ${TRACE_TABLE}\n${verb}`);
@@ -222,7 +236,9 @@ export class KernelNode {
   /** The first packets are lost while a device is not yet up. */
   private awaitDevices(): void {
     for (let i = 0; i < 100; i++) {
-      const states = this.ip("-o", "link").split("\n").filter((line) => DEVICES.some((device) => line.includes(` ${device}:`)));
+      const states = this.ip("-o", "link")
+        .split("\n")
+        .filter((line) => DEVICES.some((device) => line.includes(` ${device}:`)));
       if (states.every((line) => /state (UP|UNKNOWN)/.test(line))) return;
       spawnSync("sleep", ["0.05"]);
     }
@@ -230,7 +246,11 @@ export class KernelNode {
   }
 
   private ip(...words: string[]): string {
-    return this.run(["ip", this.family === "ip" ? "-4" : "-6", ...words].filter((word) => !(words.includes("link") && /^-[46]$/.test(word))));
+    return this.run(
+      ["ip", this.family === "ip" ? "-4" : "-6", ...words].filter(
+        (word) => !(words.includes("link") && /^-[46]$/.test(word)),
+      ),
+    );
   }
 
   private tool(what: "save" | "restore"): string {

@@ -61,7 +61,8 @@ export function readObservation(
     if (words[0] === "P") {
       const packet = decodePacket(Buffer.from(words[2]!, "hex"));
       if (packet.name === name) left = { device: Number(words[1]), packet };
-      else answers.push(packet);
+    } else if (words[0] === "T" && words[3] === ANSWER) {
+      answers.push(decodePacket(Buffer.from(words[2]!, "hex")));
     } else if (words[0] === "T" && handles === undefined) {
       const event = legacyEvent(words, name, lengths);
       if (event !== undefined) events.push(event);
@@ -104,6 +105,9 @@ function nftEvent(words: readonly string[], name: number, handles: Handles, ours
   if (number === undefined) throw new Error(`the trace names a rule that is not listed: ${words.join(" ")}`);
   return { ...place, number };
 }
+
+/** The log prefix of packets the kernel sends by itself. */
+export const ANSWER = "ANSWER";
 
 /** The nf_tables table that switches the trace on; not part of any rule set. */
 export const TRACE_TABLE = "chainwalk-trace";

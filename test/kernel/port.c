@@ -41,6 +41,8 @@
 #include <unistd.h>
 
 #define DEVICES 8
+/* Bytes of a packet that its log messages carry: both headers. */
+#define LOGGED 64
 /* skb priority of packets sent on command: tells them from the kernel's own at output. */
 #define OUR_PRIORITY 77
 static int tun[DEVICES], devices;
@@ -151,7 +153,7 @@ static void attributes(struct nlattr **table, struct nlmsghdr *h) {
 static void bind_log(void) {
   struct message m;
   struct nfulnl_msg_config_cmd command = {NFULNL_CFG_CMD_BIND};
-  struct nfulnl_msg_config_mode mode = {htonl(64), NFULNL_COPY_PACKET, 0};
+  struct nfulnl_msg_config_mode mode = {htonl(LOGGED), NFULNL_COPY_PACKET, 0};
   uint32_t one = htonl(1);
   begin(&m, NFNL_SUBSYS_ULOG, NFULNL_MSG_CONFIG, NLM_F_ACK, AF_UNSPEC);
   put(&m, NFULA_CFG_CMD, &command, sizeof command);
@@ -169,7 +171,7 @@ static void show_log(struct nlmsghdr *h) {
   attributes(a, h);
   if (!a[NFULA_PREFIX] || !a[NFULA_PAYLOAD]) return;
   printf("T %u ", number(a[NFULA_MARK]));
-  hex(value(a[NFULA_PAYLOAD]), length(a[NFULA_PAYLOAD]) < 40 ? length(a[NFULA_PAYLOAD]) : 40);
+  hex(value(a[NFULA_PAYLOAD]), length(a[NFULA_PAYLOAD]) < LOGGED ? length(a[NFULA_PAYLOAD]) : LOGGED);
   printf(" %.*s\n", length(a[NFULA_PREFIX]), (char *)value(a[NFULA_PREFIX]));
 }
 

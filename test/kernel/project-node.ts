@@ -86,8 +86,7 @@ export class ProjectNode {
     const tick = table.tick(now);
     const ref = table.lookupLive(packet, tick);
     const path = trace.steps.flatMap((step) => {
-      if (step.kind === "rule")
-        return [`${step.rule.chain.table.name}:${step.rule.chain.name}:${step.rule.number}`];
+      if (step.kind === "rule") return [`${step.rule.chain.table.name}:${step.rule.chain.name}:${step.rule.number}`];
       return step.kind === "policy" ? [`${step.table}:${step.chain}:policy`] : [];
     });
     return { result, trace, path, entry: ref === 0 ? undefined : readEntry(table, ref, tick) };

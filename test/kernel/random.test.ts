@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { type Family, parseAddress } from "../../src/packet/address.js";
 import { makePacket, type Packet } from "../../src/packet/packet.js";
-import { isIcmp, TCP } from "../../src/packet/protocol.js";
+import { isIcmp, SCTP, TCP } from "../../src/packet/protocol.js";
 import { formatTuple } from "../../src/packet/tuple.js";
 import { formatRuleSet, type RandomPacket, randomPacket, randomRuleSet } from "./arbitrary.js";
 import { type Backend, KernelNode } from "./kernel-node.js";
@@ -27,6 +27,7 @@ function packetOf(plan: RandomPacket, before: readonly Exchange[], kernel: Kerne
   const earlier = before.at(-plan.back);
   if (earlier === undefined) return undefined;
   const { packet } = earlier.injection;
+  if (packet.protocol === SCTP) return undefined; // its chunks are not modelled, and every packet here is an INIT
   const tcpFlags = packet.protocol === TCP ? plan.tcpFlags : 0;
   if (plan.kind === "again") return { ...packet, tcpFlags };
   const { entry } = earlier.seen;
@@ -45,7 +46,12 @@ async function compareOne(kernel: KernelNode, text: string, plans: readonly Rand
   for (const plan of plans) {
     const packet = packetOf(plan, exchanges, kernel);
     if (packet === undefined) continue;
-    const before = exchanges.slice(-3).map(({ injection }) => `after ${formatTuple(injection.packet)} flags ${injection.packet.tcpFlags} in by ${injection.packet.iif || "the node"}\n`);
+    const before = exchanges
+      .slice(-3)
+      .map(
+        ({ injection }) =>
+          `after ${formatTuple(injection.packet)} flags ${injection.packet.tcpFlags} in by ${injection.packet.iif || "the node"}\n`,
+      );
     exchanges.push(...(await session.agree([{ packet }], before.join(""))));
   }
 }
@@ -66,11 +72,15 @@ function register(family: Family, backend: Backend): void {
       const found = await fc.check(property, { seed, numRuns: Math.ceil(RULESETS / 4) });
       if (!found.failed) return;
       const [tables] = found.counterexample!;
-      const rules = formatRuleSet(tables).split("\n").filter((line) => /^\*|^-A| DROP /.test(line)).join("\n");
+      const rules = formatRuleSet(tables)
+        .split("\n")
+        .filter((line) => /^\*|^-A| DROP /.test(line))
+        .join("\n");
       const where = `seed ${seed}, path ${found.counterexamplePath}; rerun: ${rerun}`;
       throw new Error(`${rules}\n${String(found.errorInstance)}\n${where}`);
     });
   });
 }
 
-for (const family of ["ip", "ip6"] as const) for (const backend of ["legacy", "nft"] as const) register(family, backend);
+for (const family of ["ip", "ip6"] as const)
+  for (const backend of ["legacy", "nft"] as const) register(family, backend);

@@ -50,7 +50,8 @@ export class Session {
   /** As send; throws where the two sides disagree. */
   async agree(injections: readonly Injection[], hint = ""): Promise<Exchange[]> {
     const exchanges = await this.send(injections);
-    for (const exchange of exchanges) if (exchange.differences.length > 0) throw new Error(`${hint}${describeExchange(exchange)}`);
+    for (const exchange of exchanges)
+      if (exchange.differences.length > 0) throw new Error(`${hint}${describeExchange(exchange)}`);
     return exchanges;
   }
 
@@ -85,7 +86,9 @@ export function completeTables(text: string): string {
   const lines = text.trimEnd() === "" ? [] : text.trimEnd().split("\n");
   for (const [table, chains] of Object.entries(builtin)) {
     const at = lines.indexOf(`*${table}`);
-    const lacking = chains.filter((chain) => !lines.some((line, i) => i > at && line.startsWith(`:${chain} `) && tableOf(lines, i) === table));
+    const lacking = chains.filter(
+      (chain) => !lines.some((line, i) => i > at && line.startsWith(`:${chain} `) && tableOf(lines, i) === table),
+    );
     const declared = lacking.map((chain) => `:${chain} ACCEPT [0:0]`);
     if (at < 0) lines.push(`*${table}`, ...declared, "COMMIT");
     else lines.splice(at + 1, 0, ...declared);
@@ -97,4 +100,3 @@ function tableOf(lines: readonly string[], at: number): string | undefined {
   for (let i = at; i >= 0; i--) if (lines[i]!.startsWith("*")) return lines[i]!.slice(1);
   return undefined;
 }
-
