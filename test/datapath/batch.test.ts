@@ -1,7 +1,7 @@
 import seedrandom from "seedrandom";
 import { describe, expect, test } from "vitest";
 import { PacketBatch } from "../../src/packet/batch.js";
-import { columnEngine } from "../../src/engine/indexed.js";
+import { columnEngine, indexedEngine } from "../../src/engine/indexed.js";
 import { linearEngine } from "../../src/engine/linear.js";
 import { Datapath } from "../../src/datapath/datapath.js";
 import { BatchResults } from "../../src/datapath/results.js";
@@ -75,6 +75,12 @@ describe.each([["chains"], ["fast-path"]] as const)("law: a batch equals its pac
   test("column engine, against linear one by one", () => {
     const sent = sendTraffic(new Datapath(linear, node, { mode }), 1500, "columns");
     expectSameInBatches(new Datapath(columnEngine(resolved, { node }), node, { mode }), sent, "columns");
+  });
+
+  test("indexed engine in replay mode, against linear one by one", () => {
+    const sent = sendTraffic(new Datapath(linear, node, { mode }), 1500, "indexed");
+    const indexed = indexedEngine(resolved, { node, draws: "replay" });
+    expectSameInBatches(new Datapath(indexed, node, { mode }), sent, "indexed");
   });
 
   test("IPv6", () => {

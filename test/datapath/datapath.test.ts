@@ -155,6 +155,20 @@ describe("a service", () => {
     expect(others.size).toBe(2);
   });
 
+  test("repeated SYNs do not ask the nat chains again", () => {
+    const path = datapath(SERVICE);
+    const leaves = [4000, 4000, 4000, 4001, 4000].map((port) =>
+      tuple(path.process(packet(`10.0.0.1:${port}`, "10.96.0.1:80"), 0).packet),
+    );
+    expect(leaves.map((text) => text.split(" -> ")[1])).toEqual([
+      "10.0.1.1:8080",
+      "10.0.1.1:8080",
+      "10.0.1.1:8080",
+      "10.0.1.2:8080",
+      "10.0.1.1:8080",
+    ]);
+  });
+
   test("a process of the node calls it, and a first packet from loopback to the node itself has one entry", () => {
     const path = datapath(table("nat", NAT, "-A OUTPUT -d 10.96.0.1/32 -p tcp -j DNAT --to-destination 10.0.1.1:8080"));
     const own = path.process(packet("10.200.0.1:5000", "10.96.0.1:80", { entrance: "output" }), 0);
