@@ -1,5 +1,4 @@
 /** Writes the fused services into the flat tables of services.ts. */
-import type { AddressMatch } from "../../ruleset/types.js";
 import type { Backend, Service } from "./fuse.js";
 import {
   BackendFlag,
@@ -108,12 +107,10 @@ class SourceTests {
   /** Row 0 never holds: nothing equals a value outside its mask. */
   readonly rows: SourceTest[] = [{ value: 1, mask: 0, negate: false }];
 
-  number(test: AddressMatch | undefined): number {
+  number(test: SourceTest | undefined): number {
     if (test === undefined) return 0;
-    const row = { value: (test.value as number) | 0, mask: (test.mask as number) | 0, negate: test.negate };
-    const at = this.rows.findIndex(
-      (known) => known.value === row.value && known.mask === row.mask && known.negate === row.negate,
-    );
-    return at >= 0 ? at : this.rows.push(row) - 1;
+    const { value, mask, negate } = test;
+    const at = this.rows.findIndex((known) => known.value === value && known.mask === mask && known.negate === negate);
+    return at >= 0 ? at : this.rows.push(test) - 1;
   }
 }
