@@ -50,8 +50,6 @@ export class Walk implements Tuple {
   probability: Fraction = ONE;
   /** Present when the walk is to be told as steps. */
   steps: Step[] | undefined;
-  /** What the mark would be now, had it begun as all zeros and as all ones: kept where a verification asks for it. */
-  shadowMark: readonly [zeros: number, ones: number] | undefined;
   /** Conditions on state that were taken as given. */
   given = new Set<string>();
 
