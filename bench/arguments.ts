@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly engines: readonly EngineName[];
   /** Directory of the results. */
   readonly out: string;
+  /** The record on standard output, instead of the tables. */
+  readonly json: boolean;
 }
 
 export const DEFAULT_SERVICES = [100, 300, 1000, 3000, 10_000] as const;
@@ -50,6 +52,7 @@ export function parseArguments(words: readonly string[], studies: readonly strin
     )
     .option("--engine <name,...>", `any of ${ENGINES.join(", ")}`, parseEngines, [...ENGINES])
     .option("--out <dir>", "where results go", "bench/results")
+    .option("--json", "print the record (the JSON of the results) instead of tables")
     .addHelpText(
       "after",
       "\nExamples:\n  npm run bench\n  npm run bench -- --quick\n  npm run bench -- --services 1000,10000 --seed 7",
@@ -73,6 +76,7 @@ export function parseArguments(words: readonly string[], studies: readonly strin
     duration?: number;
     engine: EngineName[];
     out: string;
+    json?: true;
   }>();
   const quick = given.quick === true;
   return {
@@ -84,6 +88,7 @@ export function parseArguments(words: readonly string[], studies: readonly strin
     duration: given.duration ?? (quick ? QUICK_DURATION : DEFAULT_DURATION),
     engines: given.engine,
     out: given.out,
+    json: given.json === true,
   };
 }
 

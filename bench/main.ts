@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import { join } from "node:path";
-import { MEASUREMENT_SCHEMA, type Measurement } from "../src/index.js";
+import { formatMeasurement, MEASUREMENT_SCHEMA, type Measurement } from "../src/index.js";
 import { ArgumentError, type BenchOptions, parseArguments } from "./arguments.js";
 import { Collection } from "./collect.js";
 import { findCompiler, installedVersion, readEnvironment } from "./environment.js";
@@ -22,9 +22,9 @@ async function main(words: string[]): Promise<void> {
   const progress = showProgress(process.stderr);
   const record = await measure(study, options, words, progress.show);
   progress.clear();
-  process.stdout.write(study.drawText(record));
+  process.stdout.write(options.json ? formatMeasurement(record) : study.drawText(record));
   const files = await writeResults(options.out, record, await study.drawPlots(record));
-  process.stdout.write(`Written: ${files.join(", ")}\n`);
+  (options.json ? process.stderr : process.stdout).write(`Written: ${files.join(", ")}\n`);
 }
 
 /** Runs rounds of processes until the time is up, and puts the record together. */

@@ -6,12 +6,12 @@ import type { Equipment, Study } from "./study.js";
 
 const DESTINATIONS: readonly DestinationKind[] = ["first", "middle", "last", "uniform", "zipf"];
 /** Live connections of the sweep over services, and of the headline. */
-const SWEEP_FLOWS = 100_000;
+const SWEEP_FLOWS = 32_768;
 const HEADLINE_FLOWS = 1_000_000;
 /** Rule sets alive at once: call sites that have seen three classes are compiled differently from those that have seen one. */
 const ALIVE = 3;
 /** Milliseconds for each variant in a process. */
-const MILLISECONDS = 90;
+const MILLISECONDS = 80;
 /** Rounds that what is not the headline takes part in: more would leave no time for rounds of the headline. */
 const SECONDARY_ROUNDS = 2;
 /** Packets that pass conntrack, by engine. Filter chains differ from engine to engine; the fast path does not ask one. */

@@ -9,7 +9,8 @@ import { meanWork, type Prepared, type Subject } from "./subject.js";
 const common = { destination: "uniform", leastRulesVisited: null } as const;
 
 export const FLOW_BATCH = 4096;
-const ESTABLISHED_PACKETS = 262_144;
+/** Packets of established connections in a pool: at most this many, and two for each connection. */
+const MOST_ESTABLISHED = 262_144;
 /** Batches of first packets; what one opened is taken out before it comes round again, so the table holds at most these more. */
 const FIRST_BATCHES = 12;
 /** Batches of first packets timed in a process: each comes round six times. */
@@ -39,7 +40,7 @@ export function openTraffic(
   const all = drawPool(cluster.services, "uniform", seed, room, FLOW_BATCH, false);
   const opening = split(all, 0, rounded / FLOW_BATCH);
   const live = openFlows(opening, (batch, out) => datapath.processBatch(batch, OPENED, out), newResults());
-  const established = drawEstablished(live, seed, ESTABLISHED_PACKETS, FLOW_BATCH);
+  const established = drawEstablished(live, seed, Math.min(MOST_ESTABLISHED, 2 * rounded), FLOW_BATCH);
   return { datapath, established, first: split(all, rounded / FLOW_BATCH, all.batches.length) };
 }
 
@@ -115,7 +116,7 @@ function prepareRival({ cluster, classify, seed }: Subject, flows: number): Prep
   const packets = Math.ceil(flows / FLOW_BATCH) * FLOW_BATCH;
   const opening = drawPool(cluster.services, "uniform", seed, packets, FLOW_BATCH, false);
   const live = openFlows(opening, (batch, into) => connections.open(batch, out, into, classify), newResults());
-  const { batches } = drawEstablished(live, seed, ESTABLISHED_PACKETS, FLOW_BATCH);
+  const { batches } = drawEstablished(live, seed, Math.min(MOST_ESTABLISHED, 2 * packets), FLOW_BATCH);
   let next = 0;
   const run = (): number => {
     const batch = batches[next]!;

@@ -22,6 +22,7 @@ describe("parseArguments", () => {
       duration: DEFAULT_DURATION,
       engines: ["linear", "indexed", "string-map"],
       out: "bench/results",
+      json: false,
     });
   });
 
@@ -31,7 +32,11 @@ describe("parseArguments", () => {
     ["sizes are sorted, each once", ["--services", "300,100,300"], { services: [100, 300] }],
     ["engines keep their order", ["--engine", "indexed,linear"], { engines: ["linear", "indexed"] }],
     ["a duration of its own", ["--quick", "--duration", "9"], { duration: 9 }],
-    ["all others", ["--endpoints", "3", "--seed", "0", "--out", "x"], { endpoints: 3, seed: 0, out: "x" }],
+    [
+      "all others",
+      ["--endpoints", "3", "--seed", "0", "--out", "x", "--json"],
+      { endpoints: 3, seed: 0, out: "x", json: true },
+    ],
   ])("%s", (_, words, expected) => {
     expect(parse(...words)).toMatchObject(expected);
   });

@@ -13,6 +13,10 @@ const lines = [
   { engine: "indexed", packet: "established-fast-path", label: "established: fast path" },
 ] as const;
 
+const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6];
+/** Okabe and Ito: told apart by readers who are colour-blind. */
+const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#56b4e9", "#cc79a7", "#000000"];
+
 interface PlotPoint {
   readonly line: string;
   readonly services: number;
@@ -31,11 +35,11 @@ export function plotLookup(record: Measurement): TopLevelSpec {
     field: "services",
     type: "quantitative" as const,
     title: "services in the rule set",
-    scale: { type: "log" as const, nice: false },
-    axis: { values: [...new Set(values.map((point) => point.services))], format: ",d", grid: false },
+    scale: { type: "log" as const, nice: false, padding: 16 },
+    axis: { values: [...new Set(values.map((point) => point.services))], format: ",d", grid: false, labelFlush: false },
   };
   const legend = { title: null, orient: "bottom" as const, columns: 2, labelLimit: 400, symbolSize: 80 };
-  const line = { field: "line", type: "nominal" as const, scale: { domain: labels } };
+  const line = { field: "line", type: "nominal" as const, scale: { domain: labels, range: COLOURS } };
   return {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     background: "white",
@@ -64,13 +68,16 @@ export function plotLookup(record: Measurement): TopLevelSpec {
             type: "quantitative",
             title: "ns per packet",
             scale: { type: "log" },
-            axis: { format: "~s" },
+            axis: { values: POWERS, format: "~s" },
           },
         },
       },
       {
         mark: { type: "point", filled: true, size: 45, opacity: 1 },
-        encoding: { y: { field: "ns", type: "quantitative" }, shape: { ...line, legend } },
+        encoding: {
+          y: { field: "ns", type: "quantitative" },
+          shape: { field: "line", type: "nominal", scale: { domain: labels }, legend },
+        },
       },
       {
         mark: { type: "rule", strokeWidth: 1.5 },
