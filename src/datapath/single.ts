@@ -134,7 +134,7 @@ export class SinglePath {
       outcome = this.classify(packet, connectionView(table, ref, meta, state), now, id);
       this.applyChanges(outcome.changes);
       if (outcome.notrack) return untracked(packet, outcome);
-      if (stoppedBeforeConntrack(outcome))
+      if (outcome.unseen === true)
         return { verdict: outcome.verdict, reason: "rule", packet, state, ref: 0, entry: "known", outcome };
       setMark(table, ref, outcome.changes);
     }
@@ -308,16 +308,6 @@ function untracked(packet: Packet, outcome: Outcome): Result {
   const common = { state: "untracked", ref: 0, entry: "none", outcome } as const;
   if (outcome.verdict !== "accept") return { verdict: outcome.verdict, reason: "rule", packet, ...common };
   return { verdict: "accept", packet: { ...packet, mark: outcome.mark }, ...common };
-}
-
-/** NF_IP_PRI_CONNTRACK: chains of a lower priority (raw) run before conntrack has seen the packet. */
-const CONNTRACK_PRIORITY = -200;
-
-/** A packet dropped in raw does nothing to its connection. A user chain counts with the base chains of its table. */
-function stoppedBeforeConntrack(outcome: Outcome): boolean {
-  if (outcome.verdict === "accept" || outcome.by === undefined) return false;
-  const bases = outcome.by.chain.table.chains.flatMap((chain) => chain.base ?? []);
-  return bases.length > 0 && bases.every((base) => base.priority < CONNTRACK_PRIORITY);
 }
 
 function setMark(table: ConntrackTable, ref: number, changes: readonly StateChange[]): void {

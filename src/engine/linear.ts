@@ -82,8 +82,22 @@ export function walkingEngine(name: string, resolved: ResolvedRuleSet, semantics
 
 /** Two outcomes are the same when the packet fares the same and the same state changes follow. Work does not count. */
 export function outcomeKey(outcome: Outcome): string {
-  const { verdict, rejectWith, destination, source, tuple, mark, way, oif, notrack, confirmed, changes } = outcome;
-  return JSON.stringify([verdict, rejectWith, destination, source, tuple, mark, way, oif, notrack, confirmed, changes]);
+  const { verdict, rejectWith, destination, source, tuple, mark, way, oif, notrack, unseen, confirmed, changes } =
+    outcome;
+  return JSON.stringify([
+    verdict,
+    rejectWith,
+    destination,
+    source,
+    tuple,
+    mark,
+    way,
+    oif,
+    notrack,
+    unseen,
+    confirmed,
+    changes,
+  ]);
 }
 
 /** Classifies a batch packet by packet; for engines without a faster way, and for packets a fast way leaves over. */

@@ -47,6 +47,8 @@ export interface Outcome {
   readonly oif: string | undefined;
   /** The connection is not to be tracked. */
   readonly notrack: boolean;
+  /** It was stopped by a chain that stands before conntrack (raw), which has not seen it. */
+  readonly unseen?: true;
   /** It was stopped on its way back in through lo, after postrouting: its connection stays, translated by `source`. */
   readonly confirmed?: true;
   /** In the order they happened. */

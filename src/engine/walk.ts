@@ -160,6 +160,7 @@ export class Walk implements Tuple {
       ...(by === undefined ? {} : { by }),
       ...(this.destination === undefined ? {} : { destination: this.destination }),
       ...(this.source === undefined || (stopped && !this.confirmed) ? {} : { source: this.source }),
+      ...(stopped && this.connection === undefined ? { unseen: true as const } : {}),
       ...(stopped && this.confirmed ? { confirmed: true as const } : {}),
       tuple: tupleOf(this),
       mark: this.mark,
