@@ -23,8 +23,10 @@ export async function measureEngine(plan: EnginePlan): Promise<ProcessResult> {
   );
   const cases = prepared.map((one, i) => caseOf(one, plan, plan.ruleSets, "tinybench", measured[i]!));
   const expected = [...subjects[0]!.cluster.pickProbabilities];
+  // A service with one endpoint leaves nothing to pick.
+  const tested = plan.ruleSets === 1 && expected.length > 1;
   const picks = prepared
-    .filter(({ destination, picks }) => picks !== undefined && destination === "uniform" && plan.ruleSets === 1)
+    .filter(({ destination, picks }) => tested && picks !== undefined && destination === "uniform")
     .map((one) => ({ engine, services, observed: [...one.picks!], expected }));
   return { cases, picks, sink: readSink() };
 }

@@ -9,8 +9,8 @@ export const LINEAR_OVER_C = { most: 5 } as const;
 /** Nanoseconds per rule visited of the column scan that we aim at. */
 export const LINEAR_NS_PER_RULE_AIM = 2.5;
 export const ESTABLISHED_OVER_C = { most: 2 } as const;
-/** Most that a lookup may grow from the smallest to the largest rule set. */
-export const INDEXED_GROWTH = { from: 100, to: 10_000, most: 2.5 } as const;
+/** Sizes between which growth is judged, and the most that a lookup may grow. */
+export const GROWTH = { from: 100, to: 10_000, most: 2.5 } as const;
 /** Exponent of linear's growth with the number of services. */
 export const LINEAR_SLOPE = { least: 0.9, most: 1.15 } as const;
 /** Where the targets against C are read. */
