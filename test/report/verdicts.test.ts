@@ -48,7 +48,7 @@ describe("a machine too busy to conclude from", () => {
   const timed = [LOOKUP, WALK, ESTABLISHED, GROWTH, SLOPE];
   const isCLookup = (one: BenchCase) => one.engine === "C" && one.flows === 0 && one.destination === "uniform";
 
-  it.each([3, 1 / 3])("is seen by a C lookup that took %d times its usual figure", (by) => {
+  it.each([4, 1 / 4])("is seen by a C lookup that took %d times its usual figure", (by) => {
     const noisy = scaleTimes(record, by, isCLookup);
     expect(findNoise(noisy)).toContain("usual figure");
     const judged = outcomes(noisy);

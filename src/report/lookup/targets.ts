@@ -17,10 +17,11 @@ export const LINEAR_SLOPE = { least: 0.9, most: 1.15 } as const;
 export const HEADLINE_SERVICES = 10_000;
 
 /**
- * The C lookup and pick at 10,000 services, uniform destinations, on a quiet 2-core AMD EPYC (Zen 4) at 2.6 GHz: nanoseconds per
- * packet. Further off than the tolerance (a factor, either way) a run is too noisy, or on a machine this table does not know.
+ * The C lookup and pick at 10,000 services, uniform destinations: nanoseconds per packet on a 2-core AMD EPYC (Zen 4) at 2.6 GHz. It is the
+ * lower decile of samples taken while others used that machine too, so a quiet one may be faster. Further off than the tolerance (a
+ * factor, either way) a run is too noisy, or on a machine this figure does not fit.
  */
-export const USUAL_C_LOOKUP = { ns: 18, tolerance: 1.8 } as const;
+export const USUAL_C_LOOKUP = { ns: 20, tolerance: 1.8 } as const;
 /** Medians of the C lookup in one run may differ by this factor from process to process. */
 export const C_LOOKUP_SPREAD = 1.5;
 /** A time from processes that got less than this share of a CPU says more about the machine than about the program. */
