@@ -111,6 +111,9 @@ function skipping(plan: Plan): Skip {
   };
 }
 
+/** Packets a batch is worked on at a time: the scratch of a block stays in the first-level cache. */
+const BLOCK = 1024;
+
 /** The service map at work. */
 class Lookup {
   /** Packets of the last batch that are not new connections to a known destination: `left[0 .. leftOver - 1]`. */
@@ -118,7 +121,12 @@ class Lookup {
   leftOver = 0;
   private readonly testValue: Int32Array;
   private readonly testMask: Int32Array;
-  private readonly testNegate: Uint8Array;
+  private readonly testNegate: Int32Array;
+  /** Of each packet of a block: the row of its service, -1 where no backend is to be picked; then its backend. */
+  private readonly rows = new Int32Array(BLOCK);
+  private readonly chosen = new Int32Array(BLOCK);
+  /** Of each packet of a block: the u32 drawn for it. */
+  private readonly numbers = new Int32Array(BLOCK);
 
   constructor(
     private readonly plan: Plan,
@@ -127,7 +135,7 @@ class Lookup {
     const { sourceTests } = plan.tables;
     this.testValue = Int32Array.from(sourceTests, (test) => test.value);
     this.testMask = Int32Array.from(sourceTests, (test) => test.mask);
-    this.testNegate = Uint8Array.from(sourceTests, (test) => Number(test.negate));
+    this.testNegate = Int32Array.from(sourceTests, (test) => Number(test.negate));
   }
 
   /** The row of the packet's service, -1 where it must walk. */
@@ -143,71 +151,141 @@ class Lookup {
     return map[row + 1] === 0 ? -1 : row;
   }
 
-  /** Every packet of an IPv4 batch that the service map settles; the rest is left in `left`. */
+  /**
+   * Every packet of an IPv4 batch that the service map settles; the rest is left in `left`. Block by block in three passes, not
+   * one: short loops over few arrays keep their values in registers, and the lookups of many packets wait for memory together.
+   */
   batch(batch: PacketBatch, context: Context, out: OutcomeBatch): void {
-    const { map, slotMask, backends, bounds, markUnmarked, markMarked } = this.plan.tables;
-    const { testValue, testMask, testNegate } = this;
-    const { src, dst, protocol, dport, mark, state, status, entrance, id, count } = batch;
-    if (this.left.length < count) this.left = new Int32Array(batch.capacity);
-    const { left } = this;
-    const { draw } = context;
-    const seeded = !this.replay && draw.seed !== undefined;
-    const key = seeded ? drawKey(draw.seed!, PICK_DRAW, 0) | 0 : 0;
-    let leftOver = 0;
-    let draws = 0;
-    let picked = 0;
-    for (let i = 0; i < count; i++) {
-      const port = dport[i]!;
-      const row = findService(map, slotMask, dst[i]! | 0, (protocol[i]! << 16) | port);
-      if (
-        map[row + 1] === 0 ||
-        state[i] !== CtState.new ||
-        status[i] !== 0 ||
-        entrance[i] !== ENTRANCE_PREROUTING ||
-        mark[i] !== 0
-      ) {
+    if (this.left.length < batch.count) this.left = new Int32Array(batch.capacity);
+    this.leftOver = 0;
+    const { work } = out;
+    work.mapLookups += batch.count;
+    for (let from = 0; from < batch.count; from += BLOCK) {
+      const to = Math.min(from + BLOCK, batch.count);
+      work.mapLookups += this.lookUp(batch, from, to);
+      work.draws += this.replay
+        ? this.chooseInTurn(batch, context, from, to)
+        : this.chooseByWeight(batch, context, from, to);
+      this.write(batch, from, to, out);
+    }
+    this.settleFixed(batch, out);
+  }
+
+  // No loop of the passes calls out: after a call the engine must load every array anew.
+
+  /** Pass one: the service of each packet. Gives for how many a backend is to be picked; the others are left over. */
+  private lookUp(batch: PacketBatch, from: number, to: number): number {
+    const { map, slotMask } = this.plan.tables;
+    const { dst, protocol, dport, mark, state, entrance } = batch;
+    const { left, rows } = this;
+    let { leftOver } = this;
+    for (let i = from; i < to; i++) {
+      const row = findService(map, slotMask, dst[i]! | 0, (protocol[i]! << 16) | dport[i]!);
+      const special = (state[i]! ^ NEW) | (entrance[i]! ^ ENTRANCE_PREROUTING) | mark[i]!;
+      if (map[row + 3] === 0 || special !== 0) {
         left[leftOver++] = i;
-        continue;
-      }
+        rows[i - from] = -1;
+      } else rows[i - from] = row;
+    }
+    const found = to - from - (leftOver - this.leftOver);
+    this.leftOver = leftOver;
+    return found;
+  }
+
+  /** Pass two: the backend of each packet, by one draw against the weights. Gives how many were drawn for. */
+  private chooseByWeight(batch: PacketBatch, { draw }: Context, from: number, to: number): number {
+    const { rows, chosen, numbers } = this;
+    const { map, bounds } = this.plan.tables;
+    const { id } = batch;
+    if (draw.seed === undefined) {
+      for (let i = from; i < to; i++) if (rows[i - from]! >= 0) numbers[i - from] = draw(id[i]!, PICK_DRAW, 0);
+    } else {
+      const key = drawKey(draw.seed, PICK_DRAW, 0) | 0;
+      for (let i = from; i < to; i++) numbers[i - from] = drawBits(key, id[i]! | 0);
+    }
+    let draws = 0;
+    for (let n = 0; n < to - from; n++) {
+      const row = rows[n]!;
+      if (row < 0) continue;
       const choices = map[row + 3]!;
-      if (choices === 0) {
-        const { verdict, routed } = this.plan.tables.cold[map[row + 7]!]!;
-        out.verdict[i] = verdictNames.indexOf(verdict);
-        out.flags[i] = routed && this.isLocal(dst[i]!) ? OutcomeFlag.local : 0;
-        out.dst[i] = dst[i]!;
-        out.dport[i] = port;
-        out.mark[i] = markUnmarked;
-        continue;
-      }
       let backend = map[row + 2]!;
       if (choices > 1) {
+        backend += pickBackend(bounds, map[row + 4]!, choices, numbers[n]!);
         draws++;
-        if (seeded) backend += pickBackend(bounds, map[row + 4]!, choices, drawBits(key, id[i]! | 0));
-        else if (!this.replay) backend += pickBackend(bounds, map[row + 4]!, choices, draw(id[i]!, PICK_DRAW, 0) | 0);
-        else {
-          const k = this.drawInTurn(row, draw, id[i]!);
-          draws += Math.min(k, choices - 2);
-          backend += k;
-        }
       }
-      const source = src[i]! | 0;
-      const test = map[row + 5]!;
-      const address = backends[2 * backend]!;
-      const rest = backends[2 * backend + 1]!;
-      const flags = rest >>> 16;
-      const marked =
-        ((source & testMask[test]!) === testValue[test]) !== (testNegate[test] === 1) ||
-        (source === address && (flags & BackendFlag.hairpin) !== 0);
-      picked++;
-      out.verdict[i] = VERDICT_ACCEPT;
-      out.flags[i] = outcomeFlags(flags, marked);
-      out.dst[i] = address;
-      out.dport[i] = rest & 0xffff;
-      out.mark[i] = marked ? markMarked : markUnmarked;
+      chosen[n] = backend;
     }
-    this.leftOver = leftOver;
-    out.work.mapLookups += count + picked;
-    out.work.draws += draws;
+    return draws;
+  }
+
+  /** Pass two in replay: the draws of the picking rules one after the other. */
+  private chooseInTurn(batch: PacketBatch, context: Context, from: number, to: number): number {
+    const { map } = this.plan.tables;
+    let draws = 0;
+    for (let i = from; i < to; i++) {
+      const row = this.rows[i - from]!;
+      if (row < 0) continue;
+      const k = map[row + 3]! > 1 ? this.drawInTurn(row, context.draw, batch.id[i]!) : 0;
+      draws += Math.min(k + 1, map[row + 3]! - 1);
+      this.chosen[i - from] = map[row + 2]! + k;
+    }
+    return draws;
+  }
+
+  /** Pass three: the outcome of each packet picked for. */
+  private write(batch: PacketBatch, from: number, to: number, out: OutcomeBatch): void {
+    const { map, backends, markUnmarked, markMarked } = this.plan.tables;
+    const { testValue, testMask, testNegate, rows, chosen } = this;
+    const { src } = batch;
+    const { verdict, flags: outFlags, dst, dport, mark } = out;
+    const marks = markUnmarked ^ markMarked;
+    for (let i = from; i < to; i++) {
+      const row = rows[i - from]!;
+      if (row < 0) continue;
+      const backend = 2 * chosen[i - from]!;
+      const test = map[row + 5]!;
+      const address = backends[backend]!;
+      const rest = backends[backend + 1]!;
+      const flags = rest >>> 16;
+      const source = src[i]! | 0;
+      const marked =
+        (isZero((source & testMask[test]!) ^ testValue[test]!) ^ testNegate[test]!) |
+        (isZero(source ^ address) & (flags >>> HAIRPIN_BIT));
+      // The masquerade flags of an unmarked and of a marked packet are neighbours.
+      const masquerade = (flags >>> marked) & 1;
+      verdict[i] = VERDICT_ACCEPT;
+      outFlags[i] =
+        DNAT |
+        (flags & BACKEND_LOCAL ? LOCAL : 0) |
+        (masquerade * MASQUERADE) |
+        (flags & BACKEND_FULLY_RANDOM ? masquerade * FULLY_RANDOM : 0);
+      dst[i] = address;
+      dport[i] = rest;
+      mark[i] = markUnmarked ^ (marks & -marked);
+    }
+  }
+
+  /** Of the packets left over, those whose service has one fixed outcome. */
+  private settleFixed(batch: PacketBatch, out: OutcomeBatch): void {
+    const { map, slotMask, cold, markUnmarked } = this.plan.tables;
+    const { left } = this;
+    const { leftOver } = this;
+    this.leftOver = 0;
+    for (let n = 0; n < leftOver; n++) {
+      const i = left[n]!;
+      const row = findService(map, slotMask, batch.dst[i]! | 0, (batch.protocol[i]! << 16) | batch.dport[i]!);
+      const plain = batch.state[i] === CtState.new && batch.entrance[i] === ENTRANCE_PREROUTING && batch.mark[i] === 0;
+      if (map[row + 1] === 0 || !plain) {
+        left[this.leftOver++] = i;
+        continue;
+      }
+      const { verdict, routed } = cold[map[row + 7]!]!;
+      out.verdict[i] = verdictNames.indexOf(verdict);
+      out.flags[i] = routed && this.plan.node.isLocal(batch.dst[i]!) ? OutcomeFlag.local : 0;
+      out.dst[i] = batch.dst[i]!;
+      out.dport[i] = batch.dport[i]!;
+      out.mark[i] = markUnmarked;
+    }
   }
 
   outcome(row: number, packet: Packet, context: Context): Outcome {
@@ -321,18 +399,15 @@ class Lookup {
       oif: route.local ? "" : route.oif,
     };
   }
-
-  private isLocal(address: number): boolean {
-    return this.plan.node.isLocal(address);
-  }
 }
 
-function outcomeFlags(flags: number, marked: boolean): number {
-  const masquerade = (flags & (marked ? BackendFlag.masqueradeMarked : BackendFlag.masqueradeUnmarked)) !== 0;
-  return (
-    OutcomeFlag.dnat |
-    ((flags & BackendFlag.local) === 0 ? 0 : OutcomeFlag.local) |
-    (masquerade ? OutcomeFlag.masquerade : 0) |
-    (masquerade && (flags & BackendFlag.fullyRandom) !== 0 ? OutcomeFlag.fullyRandom : 0)
-  );
+/** 1 for zero, 0 for any other int32, without a branch: sources inside and outside of a prefix come mixed. */
+function isZero(x: number): number {
+  return ((x | -x) >>> 31) ^ 1;
 }
+
+const HAIRPIN_BIT = 31 - Math.clz32(BackendFlag.hairpin);
+// Numbers by themselves: a field of an object would be read again for every packet.
+const NEW = CtState.new;
+const { dnat: DNAT, masquerade: MASQUERADE, fullyRandom: FULLY_RANDOM, local: LOCAL } = OutcomeFlag;
+const { local: BACKEND_LOCAL, fullyRandom: BACKEND_FULLY_RANDOM } = BackendFlag;

@@ -3,9 +3,9 @@
  * It runs at any speed; its one job is to be right.
  */
 import { type Connection, CtStatus, hasEntry } from "../packet/connection.js";
-import { isIcmpError } from "../packet/packet.js";
+import { isIcmpError, tupleOf } from "../packet/packet.js";
 import { isIcmp } from "../packet/protocol.js";
-import { replyTuple } from "../packet/tuple.js";
+import { replyTuple, sameTuple } from "../packet/tuple.js";
 import type { IpSet } from "../ruleset/ipset.js";
 import type { ResolvedRule } from "../ruleset/resolve.js";
 import type { Action, Match, Statement, Verdict } from "../ruleset/types.js";
@@ -133,11 +133,26 @@ function nextStation(walk: Walk, schedule: Schedule): Outcome | undefined {
   walk.stations = schedule[stage.hook];
   if (stage.loopback === true) {
     walk.iif = "lo";
-    walk.confirmed = true;
+    if (!walk.confirmed) confirm(walk);
   }
   if (stage.hook === "prerouting" || stage.hook === "input") walk.oif = "";
   walk.steps?.push({ kind: "hook", hook: stage.hook });
   return undefined;
+}
+
+/** The packet has left by lo: its connection is in the table, and the source is the translated one from here on. */
+function confirm(walk: Walk): void {
+  walk.confirmed = true;
+  const { connection, source, context } = walk;
+  if (connection?.state !== "new" || hasEntry(connection)) return;
+  walk.status |= CtStatus.confirmed;
+  if (source === undefined) return;
+  const tuple = tupleOf(walk);
+  walk.sent = tuple;
+  const chosen = context.chooseSource?.(tuple, source.to) ?? { ...tuple, src: source.to.addresses?.[0] ?? tuple.src };
+  walk.src = chosen.src;
+  walk.sport = chosen.sport;
+  if (!sameTuple(tuple, chosen)) walk.status |= CtStatus.snat;
 }
 
 function route(walk: Walk): void {

@@ -167,7 +167,11 @@ export class Scan {
         this.route();
         continue;
       }
-      if (stage.loopback === true) this.iif = 1;
+      if (stage.loopback === true) {
+        if ((this.flags & (OutcomeFlag.masquerade | OutcomeFlag.snat)) !== 0) return GENERAL;
+        this.iif = 1;
+        if ((this.state & ENTRY_STATES) !== 0) this.status |= CtStatus.confirmed;
+      }
       if (stage.hook === "prerouting" || stage.hook === "input") this.oif = 0;
       const stations = this.schedule[stage.hook];
       for (let t = 0; t < stations.length; t++) {

@@ -42,6 +42,8 @@ export interface Context {
    * Without this function the first address and port of the range are taken.
    */
   readonly chooseDestination?: (tuple: Tuple, range: NatRange) => Tuple | undefined;
+  /** Picks the source of a packet of the node to itself, which rules see when it comes back in. Without it: the first address, the same port. */
+  readonly chooseSource?: (tuple: Tuple, range: NatRange) => Tuple | undefined;
   /** What to assume of an opaque match or target (by its rule) when a walk reaches it; undefined: refuse. */
   readonly assume?: (rule: ResolvedRule) => boolean | undefined;
 }

@@ -38,6 +38,8 @@ export class Walk implements Tuple {
   notrack = false;
   /** The packet has left by lo and comes in again: what stops it now leaves its connection in the table. */
   confirmed = false;
+  /** The tuple with which it left, where its source was translated then. */
+  sent: Tuple | undefined;
   /** The nat chains were asked for this end of the tuple, and need not be again. */
   readonly settled = { destination: false, source: false };
 
@@ -162,7 +164,7 @@ export class Walk implements Tuple {
       ...(this.source === undefined || (stopped && !this.confirmed) ? {} : { source: this.source }),
       ...(stopped && this.connection === undefined ? { unseen: true as const } : {}),
       ...(stopped && this.confirmed ? { confirmed: true as const } : {}),
-      tuple: tupleOf(this),
+      tuple: this.sent ?? tupleOf(this),
       mark: this.mark,
       way: this.way,
       oif: this.way === undefined ? undefined : this.oif,
