@@ -17,6 +17,7 @@ import {
   reject,
   rule,
   source,
+  sourceWithin,
   sourceHost,
   SOURCE_LOCAL,
   SOURCE_NOT_LOCAL,
@@ -104,7 +105,7 @@ function writeBalancer(draft: Draft, rules: ServicePortRules, address: Address, 
   if (!port.externalLocal) chain.push(rule(text, MARK_MASQ));
   if (port.sourceRanges.length === 0) chain.push(rule(text, next));
   else {
-    for (const range of port.sourceRanges) chain.push(rule(source(range), text, next));
+    for (const range of port.sourceRanges) chain.push(rule(...sourceWithin(range), text, next));
     const node = settings.primaryAddress;
     if (node !== undefined && port.sourceRanges.some((range) => contains(range, node)))
       chain.push(rule(sourceHost(address), text, next));

@@ -21,7 +21,7 @@ import {
   localTraffic,
   protocol,
   rule,
-  source,
+  sourceWithin,
   sourceHost,
   SOURCE_LOCAL,
   transport,
@@ -147,7 +147,7 @@ function writeFirewall(draft: Draft, rules: ServicePortRules, layout: Layout, se
   const { port } = rules;
   const chain = draft.chain("nat", rules.fw);
   const text = comment(`${port.name} loadbalancer IP`);
-  for (const range of port.sourceRanges) chain.push(rule(source(range), text, jump(rules.ext)));
+  for (const range of port.sourceRanges) chain.push(rule(...sourceWithin(range), text, jump(rules.ext)));
   const node = settings.primaryAddress;
   if (node !== undefined && port.sourceRanges.some((range) => contains(range, node)))
     for (const address of port.loadBalancerIPs) chain.push(rule(sourceHost(address), text, jump(rules.ext)));

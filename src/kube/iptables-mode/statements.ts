@@ -1,5 +1,5 @@
 import type { Address, Family } from "../../packet/address.js";
-import { hostPrefix, type MaskedAddress, parsePrefix, prefixMask } from "../../packet/prefix.js";
+import { hostPrefix, type MaskedAddress, parsePrefix, prefixLength, prefixMask } from "../../packet/prefix.js";
 import type {
   Action,
   AddressMatch,
@@ -25,6 +25,11 @@ export function rule(...statements: Statement[]): Rule {
 
 export function source(prefix: MaskedAddress, negate = false): AddressMatch {
   return { kind: "address", field: "saddr", value: prefix.value, mask: prefix.mask, negate };
+}
+
+/** A source, or nothing where every one is meant: iptables-save does not print `-s 0.0.0.0/0`. */
+export function sourceWithin(prefix: MaskedAddress): AddressMatch[] {
+  return prefixLength(prefix.mask) === 0 ? [] : [source(prefix)];
 }
 
 export function sourceHost(address: Address): AddressMatch {
