@@ -96,6 +96,12 @@ describe("compareHarnesses", () => {
   it("disagrees beyond it", () => {
     expect(compareHarnesses(scaleTimes(record, 1.5, isTheirs))?.agree).toBe(false);
   });
+  it("says when one of them was starved of its CPU", () => {
+    const starve = (one: BenchCase): BenchCase =>
+      isTheirs(one) ? { ...one, rounds: one.rounds.map((round) => ({ ...round, cpuShare: 0.5 })) } : one;
+    expect(compareHarnesses(record)?.noise).toBeUndefined();
+    expect(compareHarnesses(changeCases(starve))?.noise).toContain("50 % of a CPU");
+  });
   it("has nothing to say where one did not run", () => {
     expect(compareHarnesses({ ...record, cases: record.cases.filter((one) => !isTheirs(one)) })).toBeUndefined();
   });

@@ -39,8 +39,8 @@ function drawHead(record: Measurement): string[] {
 function drawHarnesses(record: Measurement): string[] {
   const compared = compareHarnesses(record);
   if (compared === undefined) return ["Harnesses: Benchmark.js did not run, nothing to compare tinybench with."];
-  const { agree, tinybench, benchmarkJs } = compared;
-  const says = findNoise(record) !== undefined ? "too noisy to compare" : agree ? "agree" : "DISAGREE";
+  const { agree, noise, tinybench, benchmarkJs } = compared;
+  const says = noise !== undefined ? `too noisy to compare (${noise})` : agree ? "agree" : "DISAGREE";
   const describe = ({ linear, indexed, ratio }: HarnessResult) => {
     const [slow, fast] = [linear, indexed].map((one) => formatFigure(summarizeRounds(one.rounds).median));
     return `${formatRatio(ratio)} (${slow} / ${fast} ns)`;

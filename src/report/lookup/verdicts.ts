@@ -68,6 +68,8 @@ function findBusy(cases: readonly BenchCase[]): string | undefined {
 
 export interface HarnessAgreement {
   readonly agree: boolean;
+  /** Why the machine was too busy to compare them. */
+  readonly noise: string | undefined;
   readonly tinybench: HarnessResult;
   readonly benchmarkJs: HarnessResult;
 }
@@ -93,7 +95,8 @@ export function compareHarnesses(record: Measurement): HarnessAgreement | undefi
   if (tinybench === undefined || benchmarkJs === undefined) return undefined;
   const apart = Math.abs(Math.log(tinybench.ratio.estimate / benchmarkJs.ratio.estimate));
   const agree = overlap(tinybench.ratio, benchmarkJs.ratio) || apart < Math.log(1 + HARNESS_TOLERANCE);
-  return { agree, tinybench, benchmarkJs };
+  const busy = findBusy([tinybench, benchmarkJs].flatMap(({ linear, indexed }) => [linear, indexed]));
+  return { agree, noise: findNoise(record) ?? busy, tinybench, benchmarkJs };
 }
 
 /** The C program's case and ours that do the same work. */
