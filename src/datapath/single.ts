@@ -292,6 +292,7 @@ export class SinglePath {
         this.destinationsChosen++;
         return chooseDestination(tuple, range, space, translationRandom(this.seed, tuple));
       },
+      chooseSource: (tuple, range) => chooseSource(tuple, range, space, translationRandom(this.seed, tuple)),
       ...(this.options.assume === undefined ? {} : { assume: this.options.assume }),
     };
   }

@@ -2,6 +2,7 @@
 import type { Address } from "../packet/address.js";
 import { compareAddresses } from "../packet/address.js";
 import { type Connection, CtState, CtStatus } from "../packet/connection.js";
+import type { Node } from "../packet/node.js";
 import { contains, insideMask, maskAddress } from "../packet/prefix.js";
 import { hasPorts, isIcmp } from "../packet/protocol.js";
 import type { Tuple } from "../packet/tuple.js";
@@ -10,6 +11,7 @@ import { error, ProblemError } from "../ruleset/problem.js";
 import type { ResolvedRule } from "../ruleset/resolve.js";
 import type {
   AddressTest,
+  AddressTypeName,
   AddressTypeTest,
   ConntrackMatch,
   InterfaceTest,
@@ -109,7 +111,7 @@ export function matchTable(ipsets: IpSets = new Map()): MatchTable {
       const { node } = walk.context;
       if (node.addresses.length === 0) walk.given.add("the node has no address besides loopback");
       const holds = (test: AddressTypeTest | undefined, address: Address): boolean =>
-        test === undefined || test.types.includes(node.addressType(address)) !== test.negate;
+        test === undefined || hasType(test.types, address, node) !== test.negate;
       return holds(m.source, walk.src) && holds(m.destination, walk.dst);
     },
     // net/netfilter/xt_recent.c, recent_mt
@@ -249,6 +251,20 @@ function conntrackHolds(m: ConntrackMatch, connection: Connection | undefined): 
 /** The translation of an entry as bits of CtState. */
 function translationBits(status: number): number {
   return (status & CtStatus.snat ? CtState.snat : 0) | (status & CtStatus.dnat ? CtState.dnat : 0);
+}
+
+/**
+ * IPv4: the address is of one of the types. IPv6 (match_type6): multicast, unicast and unspecified, each where it is named, must hold, by the
+ * address alone (the node's own are unicast too); local, where it is named, must hold besides.
+ */
+function hasType(types: readonly AddressTypeName[], address: Address, node: Node): boolean {
+  const type = node.addressType(address);
+  if (typeof address === "number") return types.includes(type);
+  if (types.includes("MULTICAST") && type !== "MULTICAST") return false;
+  if (types.includes("UNICAST") && (type === "MULTICAST" || type === "UNSPEC")) return false;
+  if (types.includes("UNSPEC") && type !== "UNSPEC") return false;
+  const looksUp = types.some((name) => ["LOCAL", "ANYCAST", "PROHIBIT", "UNREACHABLE"].includes(name));
+  return !looksUp || (type === "LOCAL" && types.includes("LOCAL"));
 }
 
 function addressHolds(test: AddressTest | undefined, tuple: Tuple | undefined, end: "src" | "dst"): boolean {

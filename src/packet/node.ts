@@ -48,7 +48,11 @@ export class Node {
 
   /** Where a packet to this destination goes. What has no line in the table leaves by the default interface. */
   route(destination: Address): Route {
-    if (this.isLocal(destination)) return { local: true, oif: "lo", source: destination };
+    if (this.isLocal(destination)) {
+      // lo has no address of universal scope: IPv4 takes the node's first one (inet_select_addr), IPv6 the very same (RFC 6724, rule 1).
+      const source = typeof destination === "number" ? this.primary(destination) : destination;
+      return { local: true, oif: "lo", source };
+    }
     for (const entry of this.routes) {
       if (contains(entry, destination)) {
         return { local: false, oif: entry.oif, source: entry.source ?? this.primary(destination) };
