@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import { join } from "node:path";
@@ -6,12 +7,14 @@ import { ArgumentError, type BenchOptions, parseArguments } from "./arguments.js
 import { Collection } from "./collect.js";
 import { findCompiler, installedVersion, readEnvironment } from "./environment.js";
 import { describePlan, orderRound, roundFits } from "./plan.js";
-import { runProcess } from "./processes.js";
+import { runProcess, stopProcesses } from "./processes.js";
 import { showProgress } from "./progress.js";
 import { COMPILER_FLAGS, compileReferences } from "./reference/compile.js";
 import { studies } from "./studies/index.js";
 import type { Study } from "./studies/study.js";
 import { writeResults } from "./write-results.js";
+
+const INTERRUPTS = ["SIGINT", "SIGTERM"] as const;
 
 /** Time kept for drawing and writing the results. */
 const DRAWING_SECONDS = 3;
@@ -37,6 +40,12 @@ async function measure(
   const started = new Date();
   const elapsed = () => (Date.now() - started.getTime()) / 1000;
   const directory = await mkdtemp(join(os.tmpdir(), "chainwalk-bench-"));
+  const interrupt = (signal: NodeJS.Signals): void => {
+    stopProcesses();
+    rmSync(directory, { recursive: true, force: true });
+    process.exit(128 + os.constants.signals[signal]);
+  };
+  for (const signal of INTERRUPTS) process.once(signal, interrupt);
   try {
     const compiler = findCompiler();
     const failure = compiler === null ? undefined : compileReferences(directory);
@@ -77,6 +86,7 @@ async function measure(
       notes,
     };
   } finally {
+    for (const signal of INTERRUPTS) process.off(signal, interrupt);
     await rm(directory, { recursive: true, force: true });
   }
 }

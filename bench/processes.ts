@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { BenchCase, Picks } from "../src/index.js";
 import { MEASURING_FLAGS } from "./environment.js";
@@ -24,12 +24,20 @@ export interface Scratch {
   readonly directory: string;
 }
 
+const running = new Set<ChildProcess>();
+
+/** Ends the processes under way: for a run that is interrupted. */
+export function stopProcesses(): void {
+  for (const child of running) child.kill();
+}
+
 /** Runs one plan in a process of its own. Rejects with what the process wrote on standard error where it fails. */
 export function runProcess(plan: ProcessPlan, scratch: Scratch): Promise<ProcessResult> {
   const program = fileURLToPath(new URL("./child.js", import.meta.url));
   const child = spawn(process.execPath, [...MEASURING_FLAGS, program, JSON.stringify({ plan, scratch })], {
     stdio: ["ignore", "pipe", "pipe"],
   });
+  running.add(child);
   const output: Buffer[] = [];
   const errors: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
@@ -37,6 +45,7 @@ export function runProcess(plan: ProcessPlan, scratch: Scratch): Promise<Process
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => {
+      running.delete(child);
       const text = Buffer.concat(errors).toString();
       if (code === 0) resolve(JSON.parse(Buffer.concat(output).toString()) as ProcessResult);
       else reject(new Error(`a measuring process ended with ${signal ?? `exit code ${code}`}: ${text.trim()}`));
