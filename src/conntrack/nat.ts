@@ -103,7 +103,8 @@ function chooseAddress(tuple: Tuple, range: NatRange, side: Side): { src?: Addre
     const distance = full ? 0xffffffff : (high[i]! - word + 1) >>> 0;
     const value = (from + reciprocalScale(hash, distance)) >>> 0;
     if (value !== high[i]) full = true;
-    if (!range.persistent) hash = (hash ^ dst[i]!) >>> 0;
+    // The kernel hashes on with the word of the destination, which DNAT has just written.
+    if (!range.persistent) hash = (hash ^ (side === "destination" ? swapBytes(value) : dst[i]!)) >>> 0;
     return value;
   });
   return set(chosen.length === 1 ? chosen[0]! : (chosen as unknown as IPv6));
