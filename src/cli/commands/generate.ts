@@ -1,124 +1,221 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { familyOf, formatAddress, parseAddress, type Address } from "../../packet/address.js";
-import { type LayoutName, LAYOUTS } from "../../kube/iptables-mode/layout.js";
-import { generateIptables } from "../../kube/iptables-mode/write.js";
-import { synthesizeCluster, type SyntheticOptions } from "../../kube/synthetic.js";
+import { type Command, Option } from "commander";
+import { type Family, familyOf, formatAddress } from "../../packet/address.js";
+import { parsePrefix } from "../../packet/prefix.js";
+import type { Problem } from "../../ruleset/problem.js";
+import {
+  DEFAULT_CONFIGURATION,
+  type NodeFacts,
+  type ProxyConfiguration,
+  settingsOf,
+} from "../../kube/configuration.js";
+import { planSync, type Sync } from "../../kube/iptables-mode/sync.js";
+import { writeIptables } from "../../kube/iptables-mode/write.js";
+import { printObjects } from "../../kube/manifest/print-objects.js";
+import { missingNodeFacts, type ReadConfiguration, readConfiguration } from "../../kube/manifest/read-configuration.js";
+import { readObjects } from "../../kube/manifest/read-objects.js";
+import { remarkNode } from "../../kube/node-remark.js";
+import type { KubernetesObject } from "../../kube/objects.js";
+import { type ServicePort, servicePortsOf } from "../../kube/services.js";
+import { type Cluster, synthesizeCluster } from "../../kube/synthetic.js";
 import { printRules } from "../../syntax/iptables/printer.js";
-import { UsageError } from "../failure.js";
+import { describeProblems, InputError, UsageError } from "../failure.js";
 import type { Io } from "../io.js";
-import { addressWord, choiceWord, several, shareWord, wholeWord } from "../options/values.js";
+import {
+  addSyntheticOptions,
+  addTargetOptions,
+  SYNTHETIC_FLAGS,
+  type SyntheticFlags,
+  type TargetOptions,
+} from "../options/cluster.js";
+import { choiceWord } from "../options/values.js";
+import { readInput } from "../read-input.js";
 
-interface GenerateOptions {
-  readonly services: number;
-  readonly endpoints: number;
-  readonly seed: string;
-  readonly protocols?: SyntheticOptions["protocols"];
-  readonly podCidr?: string;
-  readonly serviceCidr?: string;
-  readonly nodeName?: string;
-  readonly nodeIp?: readonly Address[];
-  readonly affinity?: number;
-  readonly empty?: number;
-  readonly mode: "iptables" | "nftables";
-  readonly kubeProxyVersion: LayoutName;
+interface GenerateOptions extends TargetOptions, SyntheticFlags {
+  readonly objects?: string;
+  readonly since?: string;
+  readonly emit: "rules" | "objects";
   readonly json?: true;
 }
 
-const MOST_SERVICES = 1_000_000;
-const MOST_ENDPOINTS = 100_000;
-
 const HELP = `
-A synthetic cluster of ClusterIP services, and the rules kube-proxy writes for it, as iptables-restore loads them. The same
-options give the same text.
+The rule set kube-proxy writes on one node, as iptables-restore loads it: for Services and EndpointSlices as
+"kubectl get services,endpointslices -A -o yaml" prints them (JSON or YAML, gzipped or not), or for a synthetic cluster. The same
+input gives the same text. Its first line is a comment that names the node. With --since, what kube-proxy sends to
+"iptables-restore --noflush" when the first objects become the second, and on standard error its size.
 
-JSON (--json): the rule set, as "chainwalk print --json" prints it.
+JSON (--json): the rule set, as "chainwalk print --json" prints it; with --since {kind, changed, lines, bytes, text}.
 
 Examples:
+  kubectl get services,endpointslices -A -o json | chainwalk generate --objects - --config kube-proxy.yaml --node-name node-7 --node-ip 10.0.0.7
+  chainwalk generate --objects cluster.yaml --node-name node-7 --kube-proxy-version v1.34 --ip-family ipv6
+  chainwalk generate --since before.yaml --objects after.yaml --node-name node-7 > partial-sync
   chainwalk generate --services 10000 --endpoints 5 --seed 1 | gzip > rules.iptables-save.gz
-  chainwalk generate --services 20 --endpoints 3 --affinity 0.5 --kube-proxy-version v1.17
-  chainwalk generate --services 5 --endpoints 2 --pod-cidr fd00:1::/64 --service-cidr fd00:2::/112`;
+  chainwalk generate --services 500 --endpoints heavy-tail:8 --types ClusterIP=8,NodePort=1,LoadBalancer=1 --emit objects > cluster.json
+  chainwalk generate --services 20 --endpoints 3 --affinity 0.5 --kube-proxy-version v1.17`;
 
 export function define(command: Command, io: Io): void {
-  command
-    .requiredOption("--services <n>", "services, one port each", wholeWord(0, MOST_SERVICES))
-    .option("--endpoints <n>", "endpoints of each service", wholeWord(0, MOST_ENDPOINTS), 5)
-    .option("--seed <seed>", "names everything that is random", "1")
-    .option("--protocols <mix>", "weights (default: tcp=90,udp=9,sctp=1)", protocolMix)
-    .option("--pod-cidr <cidr>", "addresses of pods; its family is the cluster's (default: 10.0.0.0/8)")
-    .option("--service-cidr <cidr>", "cluster IPs (default: 172.16.0.0/12)")
-    .option("--affinity <share>", "share of services with session affinity, 0 to 1 (default: 0)", shareWord)
-    .option("--empty <share>", "share of services without endpoints, 0 to 1 (default: 0)", shareWord)
-    .option("--node-name <name>", "the node the rules are for (default: node-0)")
-    .option("--node-ip <ip>", "its address (default: 192.168.0.2 or 2001:db8::2); repeat it", several(addressWord))
+  command.option("--objects <file>", "Services and EndpointSlices, JSON or YAML");
+  command.option("--since <file>", "the objects as they were: print the partial sync to those of --objects");
+  addSyntheticOptions(addTargetOptions(command))
     .addOption(
-      new Option("--mode <mode>", "iptables").default("iptables").argParser(choiceWord(["iptables", "nftables"])),
-    )
-    .addOption(
-      new Option("--kube-proxy-version <version>", "layout: v1.12, v1.17, v1.26, v1.27 to v1.31")
-        .default("v1.30")
-        .argParser(layoutOf),
+      new Option("--emit <what>", "rules, or the objects they are written from, as JSON")
+        .default("rules")
+        .argParser(choiceWord(["rules", "objects"])),
     )
     .option("--json", "print JSON")
     .addHelpText("after", HELP)
-    .action((options: GenerateOptions) => {
-      if (options.mode === "nftables") throw new UsageError("--mode nftables: only iptables rules are written yet");
-      const ruleset = generate(options);
+    .action(async (options: GenerateOptions) => {
+      checkUse(options);
+      const read = options.config === undefined ? undefined : await loadConfiguration(options.config, options, io);
+      checkMode(options, read);
+      const cluster = options.objects === undefined ? synthesize(options) : undefined;
+      const target = targetOf(options, read, cluster);
+      const objects: Objects = cluster?.objects ?? (await loadObjects(options.objects!, io));
+      if (options.emit === "objects") return io.write(printObjects(objectsIn(objects)));
+      warnOfMissingFacts(target, options, io);
+      const after = portsOf(objects, target, options, io);
+      const settings = settingsOf(target.configuration, target.node, target.family);
+      if (options.since !== undefined) {
+        const before = portsOf(await loadObjects(options.since, io), target, options, io);
+        return writeSync(planSync(before, after, settings, options.kubeProxyVersion), options, io);
+      }
+      const ruleset = remarkNode(writeIptables(after, settings, options.kubeProxyVersion), target.node);
       io.write(options.json === true ? `${JSON.stringify(ruleset, undefined, 1)}\n` : printRules(ruleset));
     });
 }
 
-function generate(options: GenerateOptions): ReturnType<typeof generateIptables> {
-  const { services, endpoints, seed, protocols, affinity, empty } = options;
-  const cluster = synthesizeCluster({
-    services,
-    endpoints,
-    seed,
-    ...(protocols === undefined ? {} : { protocols }),
-    ...(affinity === undefined ? {} : { affinity }),
-    ...(empty === undefined ? {} : { empty }),
-    ...(options.podCidr === undefined ? {} : { podCIDR: options.podCidr }),
-    ...(options.serviceCidr === undefined ? {} : { serviceCIDR: options.serviceCidr }),
-    ...(options.nodeName === undefined ? {} : { nodeName: options.nodeName }),
-    ...(options.nodeIp === undefined ? {} : { nodeIP: formatAddress(options.nodeIp[0]!) }),
-  });
-  const node = { ...cluster.node, ...(options.nodeIp === undefined ? {} : { addresses: options.nodeIp }) };
-  const podAddress = parseAddress(cluster.configuration.clusterCIDR.split("/")[0]!)!;
-  return generateIptables(
-    cluster.objects,
-    cluster.configuration,
-    node,
-    familyOf(podAddress),
-    LAYOUTS[options.kubeProxyVersion],
+/** Objects of a file, with the way back to its lines. */
+type Loaded = Awaited<ReturnType<typeof loadObjects>>;
+type Objects = readonly KubernetesObject[] | Loaded;
+
+interface Target {
+  readonly node: NodeFacts;
+  readonly configuration: ProxyConfiguration;
+  readonly family: Family;
+}
+
+function checkUse(options: GenerateOptions): void {
+  if (options.objects === undefined && options.services === undefined)
+    throw new UsageError("required option '--services <n>' or '--objects <file>' not specified");
+  if (options.since !== undefined && (options.objects === undefined || options.emit === "objects"))
+    throw new UsageError("--since needs --objects: it prints what leads from the first to the second");
+  if (options.objects === undefined) return;
+  const stray = (["services", ...SYNTHETIC_FLAGS] as const).find((flag) => options[flag] !== undefined);
+  if (stray !== undefined)
+    throw new UsageError(
+      `--${stray.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} is for a synthetic cluster and does not go with --objects`,
+    );
+}
+
+async function loadConfiguration(path: string, options: GenerateOptions, io: Io): Promise<ReadConfiguration> {
+  const input = await readInput(path, io);
+  const read = readConfiguration(input.bytes, options.mode);
+  settle(read.problems, { file: input.name, ...(read.text === undefined ? {} : { text: read.text }) }, io);
+  return read;
+}
+
+function checkMode(options: GenerateOptions, read: ReadConfiguration | undefined): void {
+  const mode = options.mode ?? read?.mode ?? "iptables";
+  if (mode === "iptables") return;
+  throw new UsageError(
+    options.mode === undefined
+      ? `the configuration's mode is ${mode}: only iptables rules are written yet; --mode iptables asks for these`
+      : `--mode ${mode}: only iptables rules are written yet`,
   );
 }
 
-/** `tcp=90,udp=9,sctp=1`; a protocol that is not named has weight 0. */
-function protocolMix(text: string): Record<string, number> {
-  const mix: Record<string, number> = {};
-  for (const part of text.toLowerCase().split(",")) {
-    const [, protocol, weight] = /^(tcp|udp|sctp)=(\d+(?:\.\d+)?)$/.exec(part) ?? [];
-    if (protocol === undefined || mix[protocol] !== undefined)
-      throw new InvalidArgumentError("Expected weights such as tcp=90,udp=9,sctp=1.");
-    mix[protocol] = Number(weight);
-  }
-  return mix;
+const IPV6_RANGES = { podCIDR: "fd00:10:244::/64", serviceCIDR: "fd00:10:96::/108" };
+
+function synthesize(options: GenerateOptions): Cluster {
+  const { services, endpoints, seed, protocols, types, affinity, empty, externalLocal } = options;
+  if ((options.podCidr ?? []).length > 1) throw new UsageError("--pod-cidr: a synthetic cluster has one");
+  const [podCIDR] = options.podCidr ?? [];
+  const ranges = options.ipFamily === "ip6" ? IPV6_RANGES : {};
+  return synthesizeCluster({
+    services: services!,
+    endpoints: endpoints ?? DEFAULT_ENDPOINTS,
+    seed: seed ?? "1",
+    ...ranges,
+    ...defined({ protocols, types, affinity, empty, externalLocal, podCIDR }),
+    ...defined({
+      serviceCIDR: options.serviceCidr,
+      loadBalancerCIDR: options.loadBalancerCidr,
+      nodeName: options.nodeName,
+    }),
+    ...(options.nodeIp === undefined ? {} : { nodeIP: formatAddress(options.nodeIp[0]!) }),
+  });
 }
 
-/** The minors of kube-proxy each layout stands for. */
-const layoutMinors: readonly (readonly [LayoutName, first: number, last: number])[] = [
-  ["v1.12", 12, 12],
-  ["v1.17", 17, 17],
-  ["v1.26", 26, 26],
-  ["v1.30", 27, 31],
-];
+const DEFAULT_ENDPOINTS = 5;
 
-/** The layout of a version `v1.MINOR` or `v1.MINOR.PATCH`; other minors are refused, naming the nearest. */
-function layoutOf(text: string): LayoutName {
-  const minor = Number(/^v?1\.(\d{1,3})(\.\d+)?$/i.exec(text)?.[1] ?? NaN);
-  if (Number.isNaN(minor)) throw new InvalidArgumentError("Expected a version such as v1.30 or v1.30.3.");
-  const distance = ([, first, last]: (typeof layoutMinors)[number]): number => Math.max(first - minor, minor - last, 0);
-  const nearest = layoutMinors.reduce((best, one) => (distance(one) < distance(best) ? one : best));
-  if (distance(nearest) === 0) return nearest[0];
-  const known = minor < nearest[1] ? nearest[1] : nearest[2];
-  throw new InvalidArgumentError(`The layout of v1.${minor} is not known; the nearest is v1.${known}.`);
+/** The members that have a value. */
+function defined<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}
+
+function targetOf(options: GenerateOptions, read: ReadConfiguration | undefined, cluster: Cluster | undefined): Target {
+  const name = options.nodeName ?? read?.nodeName ?? cluster?.node.name;
+  if (name === undefined)
+    throw new UsageError("required option '--node-name <name>' not specified: endpoints of the node are told by it");
+  const configuration = read?.configuration ?? cluster?.configuration ?? DEFAULT_CONFIGURATION;
+  const podRange = parsePrefix(cluster?.configuration.clusterCIDR ?? "");
+  const node: NodeFacts = {
+    name,
+    addresses: options.nodeIp ?? cluster?.node.addresses ?? [],
+    ...defined({ zone: options.zone, podCIDRs: options.podCidr, nfacct: options.nfacct }),
+    ...(options.conntrackBeLiberal === true || read?.conntrackBeLiberal === true ? { conntrackBeLiberal: true } : {}),
+  };
+  const own = podRange === undefined ? "ip" : familyOf(podRange.value);
+  if (cluster !== undefined && options.ipFamily !== undefined && options.ipFamily !== own)
+    throw new UsageError("--ip-family and --pod-cidr are of different families");
+  return { node, configuration, family: options.ipFamily ?? own };
+}
+
+async function loadObjects(path: string, io: Io): Promise<{ read: ReturnType<typeof readObjects>; file: string }> {
+  const input = await readInput(path, io);
+  const read = readObjects(input.bytes);
+  settle(read.problems, { file: input.name, ...(read.text === undefined ? {} : { text: read.text }) }, io);
+  return { read, file: input.name };
+}
+
+function objectsIn(objects: Objects): readonly KubernetesObject[] {
+  return "read" in objects ? objects.read.objects : objects;
+}
+
+function portsOf(objects: Objects, { node, family }: Target, options: GenerateOptions, io: Io): ServicePort[] {
+  const { services } = options.kubeProxyVersion;
+  if (!("read" in objects)) return servicePortsOf(objects, family, node.name, services);
+  const { read, file } = objects;
+  const problems: Problem[] = [];
+  const ports = servicePortsOf(read.objects, family, node.name, services, (found) => problems.push(read.place(found)));
+  settle(problems, { file, ...(read.text === undefined ? {} : { text: read.text }) }, io);
+  return ports;
+}
+
+/** Throws where a problem is an error; warnings go to standard error. */
+function settle(problems: readonly Problem[], source: { file: string; text?: string }, io: Io): void {
+  if (problems.some((problem) => problem.severity === "error")) throw new InputError(source, problems);
+  if (problems.length > 0) io.complain(describeProblems(problems, source));
+}
+
+function warnOfMissingFacts({ configuration, node, family }: Target, options: GenerateOptions, io: Io): void {
+  for (const { message } of missingNodeFacts(configuration, node.podCIDRs))
+    io.complain(`chainwalk: warning: ${message}\n`);
+  const known = node.addresses.some((address) => familyOf(address) === family);
+  if (configuration.nodePortAddresses.length > 0 && !known)
+    io.complain(
+      "chainwalk: warning: the configuration names nodePortAddresses, and no --node-ip of the family was given: no node port is served\n",
+    );
+  if (options.nfacct === true && !options.kubeProxyVersion.countsInvalid)
+    io.complain("chainwalk: warning: --nfacct: kube-proxy counts with nfacct since v1.32 only\n");
+  if (options.conntrackBeLiberal === true && !options.kubeProxyVersion.beLiberal)
+    io.complain("chainwalk: warning: --conntrack-be-liberal: kube-proxy looks at it since v1.29 only\n");
+}
+
+function writeSync(sync: Sync, options: GenerateOptions, io: Io): void {
+  const { kind, changed, lines, bytes, text } = sync;
+  if (options.json === true)
+    return io.write(`${JSON.stringify({ kind, changed, lines, bytes, text }, undefined, 1)}\n`);
+  io.write(text);
+  io.complain(`${kind} sync: ${changed.length} services changed, ${lines} lines, ${bytes} bytes\n`);
 }

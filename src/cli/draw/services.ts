@@ -94,6 +94,8 @@ export function drawService(service: ReadService): string {
   const outside = ports.find((port) => port.externalTrafficPolicy !== undefined)?.externalTrafficPolicy;
   if (outside !== undefined) rows.push(["External Traffic Policy", outside]);
   rows.push(["Internal Traffic Policy", ports[0]!.internalTrafficPolicy]);
+  const healthCheck = ports.find((port) => port.healthCheckNodePort !== 0)?.healthCheckNodePort;
+  if (healthCheck !== undefined) rows.push(["HealthCheck NodePort", String(healthCheck)]);
   const ranges = unique(ports.flatMap((port) => port.sourceRanges.map(formatPrefix)));
   if (ranges.length > 0) rows.push(["LoadBalancer Source Ranges", ranges.join(",")]);
   const width = Math.max(...rows.map(([name]) => name.length)) + 3;

@@ -130,7 +130,7 @@ export function layoutOf(version: string): Layout {
   const nearest = known.reduce((best, one) => (distance(one) < distance(best) ? one : best));
   if (distance(nearest) > 0) {
     const near = minor < nearest.first ? nearest.first : nearest.last;
-    throw refused(`the rules of kube-proxy v1.${minor} are not known; the nearest version is v1.${near}`);
+    throw refused(`the rules of kube-proxy v1.${minor} are not known; the nearest is v1.${near}`);
   }
   return withSwitches(nearest.layout, minor);
 }
