@@ -36,7 +36,13 @@ export { type Cluster, synthesizeCluster, type SyntheticOptions } from "./kube/s
 export { complete } from "./kube/complete.js";
 export { type ReadService, servicesOf } from "./kube/read-services.js";
 
-export { findService, SERVICE_WORDS, serviceHash, type ServiceTables } from "./engine/compile/services.js";
+export {
+  findService,
+  readServiceRow,
+  SERVICE_WORDS,
+  serviceHash,
+  type ServiceTables,
+} from "./engine/compile/services.js";
 export { type Columns, layOut } from "./engine/compile/columns.js";
 export { compile, type Plan } from "./engine/compile/compile.js";
 export { drawKey, drawWith, namedDraw } from "./engine/draw.js";

@@ -22,7 +22,7 @@ static void classify(uint32_t from, uint32_t to) {
     const uint32_t row = find_service(p_dst[i], (uint32_t)p_protocol[i] << 16 | port);
     if (map[row + 1] == 0) fail("a packet of the pool has no service");
     const uint32_t backend = choose_backend(row, p_id[i]);
-    const int32_t source = (int32_t)p_src[i], test = map[row + 5];
+    const int32_t source = (int32_t)p_src[i], test = (uint32_t)map[row + 1] >> 24;
     const int32_t address = backends[2 * backend], rest = backends[2 * backend + 1];
     const uint32_t flags = (uint32_t)rest >> 16;
     const int marked = ((source & test_mask[test]) == test_value[test]) != (test_negate[test] == 1) ||

@@ -1,7 +1,7 @@
 /* The service map, the pick and the backends of src/engine/compile/services.ts: what lookup.c measures alone, and conntrack.c uses for the
  * first packet of a connection. Include after common.h.
  */
-enum { SERVICE_WORDS = 8 };
+enum { SERVICE_WORDS = 4, KEY_MASK = 0xffffff };
 
 static const int32_t *map, *backends;
 static const uint32_t *bounds;
@@ -18,7 +18,7 @@ static inline uint32_t find_service(uint32_t address, uint32_t port_and_protocol
   for (;;) {
     const uint32_t row = slot * SERVICE_WORDS;
     const uint32_t held = (uint32_t)map[row + 1];
-    if (held == 0 || (held == port_and_protocol && (uint32_t)map[row] == address)) return row;
+    if (held == 0 || ((held & KEY_MASK) == port_and_protocol && (uint32_t)map[row] == address)) return row;
     slot = (slot + 1) & slot_mask;
   }
 }
@@ -31,7 +31,7 @@ static void take_tables(Array map_words, Array backend_words, Array bound_words,
   slot_mask = mask;
   int sound = map_words.length == ((uint64_t)mask + 1) * SERVICE_WORDS;
   for (uint32_t row = 0; sound && row < map_words.length; row += SERVICE_WORDS) {
-    const uint32_t first = (uint32_t)map[row + 2], count = (uint32_t)map[row + 3], offset = (uint32_t)map[row + 4];
+    const uint32_t first = (uint32_t)map[row + 2], count = map[row + 3] & 0xffff, offset = (uint32_t)map[row + 3] >> 16;
     if (map[row + 1] == 0 || count == 0) continue;
     sound = (first + count) * 2 <= backend_words.length && offset + count <= bound_words.length &&
             bounds[offset + count - 1] == 0xffffffffu;
@@ -49,6 +49,6 @@ static inline uint32_t pick_backend(uint32_t offset, uint32_t count, uint32_t dr
 
 /* The backend of a packet to the service at `row`. */
 static inline uint32_t choose_backend(uint32_t row, uint32_t packet) {
-  const uint32_t choices = (uint32_t)map[row + 3], first = (uint32_t)map[row + 2];
-  return choices > 1 ? first + pick_backend((uint32_t)map[row + 4], choices, draw_with(pick_key, packet)) : first;
+  const uint32_t choices = map[row + 3] & 0xffff, first = (uint32_t)map[row + 2];
+  return choices > 1 ? first + pick_backend((uint32_t)map[row + 3] >> 16, choices, draw_with(pick_key, packet)) : first;
 }

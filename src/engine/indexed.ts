@@ -12,7 +12,7 @@ import { addressWords } from "../packet/address.js";
 import type { ResolvedRuleSet } from "../ruleset/resolve.js";
 import { layOut } from "./compile/columns.js";
 import { compile, type Plan } from "./compile/compile.js";
-import { BackendFlag, findService, pickBackend, type ServiceRecord, ServiceKind } from "./compile/services.js";
+import { BackendFlag, findService, pickBackend, readServiceRow } from "./compile/services.js";
 import { drawBits, drawKey } from "./draw.js";
 import { dyadic, type Fraction, multiply, ONE } from "./fraction.js";
 import { classifyOne, type EngineOptions, walkingEngine } from "./linear.js";
@@ -182,7 +182,7 @@ class Lookup {
     for (let i = from; i < to; i++) {
       const row = findService(map, slotMask, dst[i]! | 0, (protocol[i]! << 16) | dport[i]!);
       const special = (state[i]! ^ NEW) | (entrance[i]! ^ ENTRANCE_PREROUTING) | mark[i]!;
-      if (map[row + 3] === 0 || special !== 0) {
+      if ((map[row + 3]! & 0xffff) === 0 || special !== 0) {
         left[leftOver++] = i;
         rows[i - from] = -1;
       } else rows[i - from] = row;
@@ -207,10 +207,10 @@ class Lookup {
     for (let n = 0; n < to - from; n++) {
       const row = rows[n]!;
       if (row < 0) continue;
-      const choices = map[row + 3]!;
+      const choices = map[row + 3]! & 0xffff;
       let backend = map[row + 2]!;
       if (choices > 1) {
-        backend += pickBackend(bounds, map[row + 4]!, choices, numbers[n]!);
+        backend += pickBackend(bounds, map[row + 3]! >>> 16, choices, numbers[n]!);
         draws++;
       }
       chosen[n] = backend;
@@ -225,8 +225,9 @@ class Lookup {
     for (let i = from; i < to; i++) {
       const row = this.rows[i - from]!;
       if (row < 0) continue;
-      const k = map[row + 3]! > 1 ? this.drawInTurn(row, context.draw, batch.id[i]!) : 0;
-      draws += Math.min(k + 1, map[row + 3]! - 1);
+      const count = map[row + 3]! & 0xffff;
+      const k = count > 1 ? this.drawInTurn(row, context.draw, batch.id[i]!) : 0;
+      draws += Math.min(k + 1, count - 1);
       this.chosen[i - from] = map[row + 2]! + k;
     }
     return draws;
@@ -243,7 +244,7 @@ class Lookup {
       const row = rows[i - from]!;
       if (row < 0) continue;
       const backend = 2 * chosen[i - from]!;
-      const test = map[row + 5]!;
+      const test = map[row + 1]! >>> 24;
       const address = backends[backend]!;
       const rest = backends[backend + 1]!;
       const flags = rest >>> 16;
@@ -267,7 +268,7 @@ class Lookup {
 
   /** Of the packets left over, those whose service has one fixed outcome. */
   private settleFixed(batch: PacketBatch, out: OutcomeBatch): void {
-    const { map, slotMask, cold, markUnmarked } = this.plan.tables;
+    const { map, slotMask, markUnmarked } = this.plan.tables;
     const { left } = this;
     const { leftOver } = this;
     this.leftOver = 0;
@@ -279,7 +280,7 @@ class Lookup {
         left[this.leftOver++] = i;
         continue;
       }
-      const { verdict, routed } = cold[map[row + 7]!]!;
+      const { verdict, routed } = readServiceRow(this.plan.tables, row)!.record;
       out.verdict[i] = verdictNames.indexOf(verdict);
       out.flags[i] = routed && this.plan.node.isLocal(batch.dst[i]!) ? OutcomeFlag.local : 0;
       out.dst[i] = batch.dst[i]!;
@@ -293,18 +294,17 @@ class Lookup {
   }
 
   trace(row: number, packet: Packet, context: Context): Trace {
-    const { map, cold } = this.plan.tables;
-    const record = cold[map[row + 7]!]!;
+    const { record, count } = readServiceRow(this.plan.tables, row)!;
     const k = this.choose(row, context);
     const outcome = this.decide(row, packet, k);
     const destination = formatEndpoint(packet.dst, packet.dport);
-    const found = map[row + 6] === ServiceKind.pick ? (record.chain ?? "one backend") : record.verdict;
+    const found = count > 0 ? (record.chain ?? "one backend") : record.verdict;
     const steps: Step[] = [
       { kind: "lookup", table: "services", key: `${destination} ${protocolName(packet.protocol)}`, found },
     ];
     if (outcome.destination !== undefined) {
       const to = formatEndpoint(outcome.destination.address, outcome.destination.port);
-      steps.push({ kind: "pick", service: found, index: k, of: map[row + 3]!, endpoint: to });
+      steps.push({ kind: "pick", service: found, index: k, of: count, endpoint: to });
       steps.push({ kind: "translate", what: "destination", from: destination, to });
     } else if (record.by !== undefined) steps.push({ kind: "rule", rule: record.by });
     if (outcome.way !== undefined) {
@@ -318,12 +318,12 @@ class Lookup {
   }
 
   outcomes(row: number, packet: Packet): Distribution {
-    const { map, thresholds } = this.plan.tables;
-    const count = Math.max(1, map[row + 3]!);
+    const { thresholds } = this.plan.tables;
+    const { count, pick } = readServiceRow(this.plan.tables, row)!;
     const outcomes: WeightedOutcome[] = [];
     let left: Fraction = ONE;
-    for (let k = 0; k < count; k++) {
-      const threshold = BigInt(map[row + 3] === 0 ? 2 ** 31 : thresholds[map[row + 4]! + k]!);
+    for (let k = 0; k < Math.max(1, count); k++) {
+      const threshold = BigInt(count === 0 ? 2 ** 31 : thresholds[pick + k]!);
       const probability = multiply(left, dyadic(threshold, 31));
       left = multiply(left, dyadic(2n ** 31n - threshold, 31));
       outcomes.push({ outcome: this.decide(row, packet, k), probability });
@@ -333,33 +333,33 @@ class Lookup {
 
   /** Which backend of the row is taken. */
   private choose(row: number, context: Context): number {
-    const { map, bounds } = this.plan.tables;
-    const count = map[row + 3]!;
+    const { count, pick } = readServiceRow(this.plan.tables, row)!;
     if (count < 2) return 0;
     const packet = context.packet ?? 0;
     if (this.replay) return this.drawInTurn(row, context.draw, packet);
-    return pickBackend(bounds, map[row + 4]!, count, context.draw(packet, PICK_DRAW, 0) | 0);
+    return pickBackend(this.plan.tables.bounds, pick, count, context.draw(packet, PICK_DRAW, 0) | 0);
   }
 
   /** The draws of the picking rules one after the other, each by its name. */
   private drawInTurn(row: number, draw: Context["draw"], packet: number): number {
-    const { map, thresholds, cold } = this.plan.tables;
-    const { picks } = cold[map[row + 7]!]!;
+    const { thresholds } = this.plan.tables;
+    const { pick, record } = readServiceRow(this.plan.tables, row)!;
+    const { picks } = record;
     for (let k = 0; k < picks.length; k++) {
-      if ((draw(packet, picks[k]!.id, 0) & 0x7fffffff) < thresholds[map[row + 4]! + k]!) return k;
+      if ((draw(packet, picks[k]!.id, 0) & 0x7fffffff) < thresholds[pick + k]!) return k;
     }
     return picks.length;
   }
 
   /** The outcome of a packet sent to backend k of a service. */
   private decide(row: number, packet: Packet, k: number): Outcome {
-    const { map, backends, cold, markUnmarked, markMarked } = this.plan.tables;
+    const { backends, markUnmarked, markMarked } = this.plan.tables;
     const { node } = this.plan;
-    const record: ServiceRecord = cold[map[row + 7]!]!;
-    const draws = map[row + 3]! < 2 ? 0 : this.replay ? Math.min(k + 1, record.picks.length) : 1;
-    const work = { rulesVisited: 0, chainsEntered: 0, draws, mapLookups: map[row + 3] === 0 ? 1 : 2 };
+    const { first, count, test, record } = readServiceRow(this.plan.tables, row)!;
+    const draws = count < 2 ? 0 : this.replay ? Math.min(k + 1, record.picks.length) : 1;
+    const work = { rulesVisited: 0, chainsEntered: 0, draws, mapLookups: count === 0 ? 1 : 2 };
     const common = { notrack: false, changes: [], work };
-    if (map[row + 6] === ServiceKind.fixed) {
+    if (count === 0) {
       const { verdict, rejectWith, by, routed } = record;
       const route = routed ? node.route(packet.dst) : undefined;
       return {
@@ -373,11 +373,10 @@ class Lookup {
         oif: route && (route.local ? "" : route.oif),
       };
     }
-    const backend = 2 * (map[row + 2]! + k);
+    const backend = 2 * (first + k);
     const address = backends[backend]! >>> 0;
     const port = backends[backend + 1]! & 0xffff;
     const flags = backends[backend + 1]! >>> 16;
-    const test = map[row + 5]!;
     const source = (packet.src as number) | 0;
     const marked =
       ((source & this.testMask[test]!) === this.testValue[test]) !== (this.testNegate[test] === 1) ||

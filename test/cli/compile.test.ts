@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { findService, SERVICE_WORDS } from "../../src/engine/compile/services.js";
+import { findService, KEY_MASK, SERVICE_WORDS } from "../../src/engine/compile/services.js";
 import { parseAddress } from "../../src/packet/address.js";
 import { parseProtocol } from "../../src/packet/protocol.js";
 import { chainwalk, NGINX_RULES, words } from "./command-line.js";
@@ -43,7 +43,7 @@ describe("compile", () => {
     const map = new Int32Array(slots * SERVICE_WORDS);
     for (const { key, value } of maps.services) {
       const row = wordsOf([...key, ...value]);
-      map.set(row, findService(map, slots - 1, row[0]!, row[1]!));
+      map.set(row, findService(map, slots - 1, row[0]!, row[1]! & KEY_MASK));
     }
     expect(maps.services.length).toBeGreaterThan(50);
     for (const { formatted } of maps.services) {
@@ -55,7 +55,8 @@ describe("compile", () => {
         (parseProtocol(protocol)! << 16) | port,
       );
       const { first, count, pick, source_test: test } = formatted.value;
-      expect([...map.subarray(row + 2, row + 6)]).toEqual([first, count, pick, test]);
+      const [, key, ownFirst, countAndPick] = map.subarray(row, row + SERVICE_WORDS);
+      expect([ownFirst, countAndPick! & 0xffff, countAndPick! >>> 16, key! >>> 24]).toEqual([first, count, pick, test]);
     }
     for (const { value, formatted } of maps.backends) {
       const [address, rest] = wordsOf(value);

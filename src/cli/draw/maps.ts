@@ -4,7 +4,14 @@
  */
 import { formatAddress } from "../../packet/address.js";
 import { protocolName } from "../../packet/protocol.js";
-import { BackendFlag, SERVICE_WORDS, ServiceKind, type ServiceTables, SIGN } from "../../engine/compile/services.js";
+import {
+  BackendFlag,
+  KEY_MASK,
+  readServiceRow,
+  SERVICE_WORDS,
+  type ServiceTables,
+  SIGN,
+} from "../../engine/compile/services.js";
 
 interface MapElement {
   readonly key: readonly string[];
@@ -45,28 +52,31 @@ export function dumpMaps(tables: ServiceTables): Maps {
 }
 
 /** The hash map: its rows that are in use, in the order of their slots. */
-function serviceElements({ map, cold }: ServiceTables): MapElement[] {
+function serviceElements(tables: ServiceTables): MapElement[] {
+  const { map } = tables;
   const elements: MapElement[] = [];
   for (let row = 0; row < map.length; row += SERVICE_WORDS) {
-    if (map[row + 1] === 0) continue;
+    const service = readServiceRow(tables, row);
+    if (service === undefined) continue;
     const words = map.subarray(row, row + SERVICE_WORDS);
-    const [address, portAndProtocol, first, count, pick, test, kind, record] = words as unknown as number[];
-    const { chain, verdict } = cold[record!]!;
+    const [address, key] = words as unknown as number[];
+    const { first, count, pick, test, record } = service;
+    const { chain, verdict } = record;
     elements.push({
       key: bytesOf(words.subarray(0, KEY_WORDS)),
       value: bytesOf(words.subarray(KEY_WORDS)),
       formatted: {
         key: {
           address: formatAddress(address! >>> 0),
-          port: portAndProtocol! & 0xffff,
-          protocol: protocolName(portAndProtocol! >>> 16),
+          port: key! & 0xffff,
+          protocol: protocolName((key! & KEY_MASK) >>> 16),
         },
         value: {
           first,
           count,
           pick,
           source_test: test,
-          kind: kind === ServiceKind.pick ? "pick" : verdict,
+          kind: count > 0 ? "pick" : verdict,
           ...(chain === undefined ? {} : { chain }),
         },
       },

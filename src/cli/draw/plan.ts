@@ -4,7 +4,7 @@ import { prefixLength } from "../../packet/prefix.js";
 import { protocolName } from "../../packet/protocol.js";
 import type { Plan } from "../../engine/compile/compile.js";
 import type { ChainIndex } from "../../engine/compile/partition.js";
-import { SERVICE_WORDS, ServiceKind, SIGN } from "../../engine/compile/services.js";
+import { readServiceRow, SERVICE_WORDS, SIGN } from "../../engine/compile/services.js";
 import { drawTable, formatCount } from "../../report/table.js";
 import { flagNames } from "./maps.js";
 
@@ -74,31 +74,32 @@ export function dumpPlan(plan: Plan): DumpedPlan {
 }
 
 function dumpServices({ tables }: Plan): DumpedService[] {
-  const { map, backends, bounds, thresholds, sourceTests, cold } = tables;
+  const { map, backends, bounds, thresholds, sourceTests } = tables;
   const found: { order: number[]; service: DumpedService }[] = [];
   for (let row = 0; row < map.length; row += SERVICE_WORDS) {
-    if (map[row + 1] === 0) continue;
-    const [, , first, count, pick, test, kind, record] = map.subarray(row, row + SERVICE_WORDS) as unknown as number[];
-    const { address, port, protocol, verdict, rejectWith, chain } = cold[record!]!;
-    const own = Array.from({ length: count! }, (_, k): DumpedBackend => {
-      const at = 2 * (first! + k);
-      const before = k === 0 ? -1 : (bounds[pick! + k - 1]! ^ SIGN) >>> 0;
+    const service = readServiceRow(tables, row);
+    if (service === undefined) continue;
+    const { first, count, pick, test } = service;
+    const { address, port, protocol, verdict, rejectWith, chain } = service.record;
+    const own = Array.from({ length: count }, (_, k): DumpedBackend => {
+      const at = 2 * (first + k);
+      const before = k === 0 ? -1 : (bounds[pick + k - 1]! ^ SIGN) >>> 0;
       return {
         address: formatAddress(backends[at]! >>> 0),
         port: backends[at + 1]! & 0xffff,
-        weight: ((bounds[pick! + k]! ^ SIGN) >>> 0) - before,
-        threshold: thresholds[pick! + k]!,
+        weight: ((bounds[pick + k]! ^ SIGN) >>> 0) - before,
+        threshold: thresholds[pick + k]!,
         flags: flagNames(backends[at + 1]! >>> 16),
       };
     });
-    const { value, mask, negate } = sourceTests[test!]!;
+    const { value, mask, negate } = sourceTests[test]!;
     found.push({
       order: [address >>> 0, protocol, port],
       service: {
         address: formatAddress(address >>> 0),
         port,
         protocol: protocolName(protocol),
-        kind: kind === ServiceKind.pick ? "pick" : verdict,
+        kind: count > 0 ? "pick" : verdict,
         rejectWith: rejectWith ?? null,
         chain: chain ?? null,
         sourceTest:

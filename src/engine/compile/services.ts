@@ -2,10 +2,12 @@
  * The compiled tables, in the eBPF shape: a hash map from {address, port, protocol} to a service, and an array of backends.
  * Flat typed arrays, read by the hot loop of indexed.ts.
  *
- * Service map: open addressing with linear probing, rows of eight int32 (32 bytes, half a cache line):
- *   0 address   1 port | protocol << 16, 0 where the row is empty   2 first backend   3 count of backends
- *   4 offset of the pick in `bounds` and `thresholds`   5 source test (0: none)   6 kind   7 row of the record in `cold`
- * The slot of a key is `serviceHash(address, portAndProtocol) & (slots - 1)`; the map is at most half full.
+ * Service map: open addressing with linear probing, rows of four int32 (16 bytes, four to a cache line):
+ *   0 address
+ *   1 port | protocol << 16 | source test << 24; 0 where the row is empty
+ *   2 first backend
+ *   3 count of backends | offset of the pick in `bounds` and `thresholds` << 16; count 0: the outcome is fixed, see `cold`
+ * The slot of a key is `serviceHash(address, port | protocol << 16) & (slots - 1)`; the map is at most half full.
  *
  * Backend array: two int32 (8 bytes): 0 address   1 port | flags << 16.
  */
@@ -13,14 +15,13 @@ import type { ResolvedRule } from "../../ruleset/resolve.js";
 import type { FinalVerdict } from "../types.js";
 
 /** int32 a row of the service map. */
-export const SERVICE_WORDS = 8;
-
-export const ServiceKind = {
-  /** Pick a backend. */
-  pick: 1,
-  /** The destination stays; the outcome is the same for every source: see `cold`. */
-  fixed: 2,
-} as const;
+export const SERVICE_WORDS = 4;
+/** The bits of a row's second word that are its key. */
+export const KEY_MASK = 0xffffff;
+/** What fits 8 and 16 bits of a row: source tests, backends of a service, offsets of picks. What does not is left to the walk. */
+export const MOST_TESTS = 0xff;
+export const MOST_BACKENDS = 0xffff;
+export const LAST_PICK_OFFSET = 0xffff;
 
 /** Bits of a backend's flags: what becomes of the packet, by whether a source test marked it. */
 export const BackendFlag = {
@@ -48,7 +49,7 @@ export interface ServiceRecord {
   readonly protocol: number;
   /** Rules that draw, in order: the k-th sends to backend k when it matches; the last backend has none. */
   readonly picks: readonly ResolvedRule[];
-  /** For kind fixed: the verdict, and whether it came after the routing decision. */
+  /** For a fixed outcome: the verdict, and whether it came after the routing decision. */
   readonly verdict: FinalVerdict;
   readonly routed: boolean;
   readonly rejectWith?: string;
@@ -71,6 +72,32 @@ export interface ServiceTables {
   readonly markUnmarked: number;
   readonly markMarked: number;
   readonly cold: readonly ServiceRecord[];
+  /** Of each slot of the map: the index of its record in `cold`. */
+  readonly coldRows: Int32Array;
+}
+
+/** A row of the service map, taken apart. */
+export interface ServiceRow {
+  readonly first: number;
+  /** 0: the outcome is fixed. */
+  readonly count: number;
+  /** Offset in `bounds` and `thresholds`. */
+  readonly pick: number;
+  /** Index in `sourceTests`. */
+  readonly test: number;
+  readonly record: ServiceRecord;
+}
+
+/** Reads the row at an offset of the map (as findService gives it); undefined where it is empty. */
+export function readServiceRow({ map, cold, coldRows }: ServiceTables, row: number): ServiceRow | undefined {
+  if (map[row + 1] === 0) return undefined;
+  return {
+    first: map[row + 2]!,
+    count: map[row + 3]! & 0xffff,
+    pick: map[row + 3]! >>> 16,
+    test: map[row + 1]! >>> 24,
+    record: cold[coldRows[row / SERVICE_WORDS]!]!,
+  };
 }
 
 /** The hash of a service key; both halves are int32. Two multiply-xorshift rounds, as in the murmur3 finaliser. */
@@ -86,17 +113,14 @@ export function findService(map: Int32Array, slotMask: number, address: number, 
   for (;;) {
     const row = slot * SERVICE_WORDS;
     const held = map[row + 1]!;
-    if (held === 0 || (held === portAndProtocol && map[row] === address)) return row;
+    if (held === 0 || ((held & KEY_MASK) === portAndProtocol && map[row] === address)) return row;
     slot = (slot + 1) & slotMask;
   }
 }
 
-/** A pick among more backends than this is left to the walk: the guess below multiplies 16 by 16 bits. */
-export const MOST_BACKENDS = 0xffff;
-
 /**
  * The backend of a draw (int32, taken as u32): the first whose bound is not below it. Guessed as if all were equal, by the high
- * half of draw * count, then corrected. Everything is int32 here: V8 would keep a uint32 as a double.
+ * half of draw * count (16 by 16 bits: see MOST_BACKENDS), then corrected. Everything is int32 here: V8 would keep a uint32 as a double.
  */
 export function pickBackend(bounds: Int32Array, offset: number, count: number, draw: number): number {
   const low = (draw & 0xffff) * count;

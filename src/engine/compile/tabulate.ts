@@ -3,12 +3,13 @@ import type { Backend, Service } from "./fuse.js";
 import {
   BackendFlag,
   findService,
+  LAST_PICK_OFFSET,
   MOST_BACKENDS,
+  MOST_TESTS,
   pickBounds,
   SERVICE_WORDS,
   SIGN,
   type ServiceRecord,
-  ServiceKind,
   type ServiceTables,
   type SourceTest,
 } from "./services.js";
@@ -16,26 +17,26 @@ import {
 /** Services that do not fit (two source tests, another mark than the rest, two kinds of masquerade) are left to the walk. */
 export function tabulate(all: readonly Service[]): ServiceTables {
   const marks = commonMarks(all);
-  const services = all.filter((service) => fits(service, marks));
+  const picks = new Picks();
+  const tests = new SourceTests();
+  const services = all.filter(
+    (service) => fits(service, marks) && tests.take(service.tests[0]) && picks.take(service.thresholds),
+  );
   let slots = 16;
   while (slots < services.length * 2) slots *= 2;
   const map = new Int32Array(slots * SERVICE_WORDS);
   const backends = new Int32Array(2 * services.reduce((sum, service) => sum + service.backends.length, 0));
-  const picks = new Picks();
-  const tests = new SourceTests();
   const cold: ServiceRecord[] = [];
+  const coldRows = new Int32Array(slots);
   let first = 0;
   for (const service of services) {
     const { address, port, protocol } = service.record;
     const row = findService(map, slots - 1, address, (protocol << 16) | port);
     map[row] = address;
-    map[row + 1] = (protocol << 16) | port;
+    map[row + 1] = (protocol << 16) | port | (tests.number(service.tests[0]) << 24);
     map[row + 2] = first;
-    map[row + 3] = service.backends.length;
-    map[row + 4] = picks.offset(service.thresholds);
-    map[row + 5] = tests.number(service.tests[0]);
-    map[row + 6] = service.backends.length > 0 ? ServiceKind.pick : ServiceKind.fixed;
-    map[row + 7] = cold.push(service.record) - 1;
+    map[row + 3] = service.backends.length | (picks.offset(service.thresholds) << 16);
+    coldRows[row / SERVICE_WORDS] = cold.push(service.record) - 1;
     for (const backend of service.backends) {
       backends[2 * first] = backend.address;
       backends[2 * first + 1] = backend.port | (flagsOf(backend) << 16);
@@ -51,6 +52,7 @@ export function tabulate(all: readonly Service[]): ServiceTables {
     sourceTests: tests.rows,
     ...marks,
     cold,
+    coldRows,
   };
 }
 
@@ -88,18 +90,22 @@ function flagsOf({ hairpin, unmarked, marked }: Backend): number {
 class Picks {
   readonly bounds: number[] = [];
   readonly thresholds: number[] = [];
-  private readonly known = new Map<string, number>();
+  private readonly offsets = new Map<string, number>();
 
-  offset(thresholds: readonly number[]): number {
+  /** Makes room for a pick; false where there is none left. */
+  take(thresholds: readonly number[]): boolean {
     const key = thresholds.join();
-    let offset = this.known.get(key);
-    if (offset === undefined) {
-      offset = this.bounds.length;
-      this.known.set(key, offset);
-      this.bounds.push(...pickBounds(thresholds));
-      this.thresholds.push(...thresholds);
-    }
-    return offset;
+    if (this.offsets.has(key)) return true;
+    if (this.bounds.length > LAST_PICK_OFFSET) return false;
+    this.offsets.set(key, this.bounds.length);
+    this.bounds.push(...pickBounds(thresholds));
+    this.thresholds.push(...thresholds);
+    return true;
+  }
+
+  /** Where a pick that was taken stands. */
+  offset(thresholds: readonly number[]): number {
+    return this.offsets.get(thresholds.join())!;
   }
 }
 
@@ -107,10 +113,16 @@ class SourceTests {
   /** Row 0 never holds: nothing equals a value outside its mask. */
   readonly rows: SourceTest[] = [{ value: 1, mask: 0, negate: false }];
 
+  /** Makes room for a test; false where there is none left. */
+  take(test: SourceTest | undefined): boolean {
+    if (this.number(test) >= 0) return true;
+    return this.rows.length <= MOST_TESTS && this.rows.push(test!) > 0;
+  }
+
+  /** The number of a test that was taken; 0 for none. */
   number(test: SourceTest | undefined): number {
     if (test === undefined) return 0;
     const { value, mask, negate } = test;
-    const at = this.rows.findIndex((known) => known.value === value && known.mask === mask && known.negate === negate);
-    return at >= 0 ? at : this.rows.push(test) - 1;
+    return this.rows.findIndex((known) => known.value === value && known.mask === mask && known.negate === negate);
   }
 }
