@@ -158,7 +158,7 @@ class ObjectWriter {
         return [];
       }
       const endpoint: SliceEndpoint = {
-        addresses: [formatAddress(one.address)],
+        addresses: [one.spelled ?? formatAddress(one.address)],
         conditions,
         ...(isLocal.has(endpointKey(one)) ? { nodeName: this.options.nodeName } : {}),
         ...(hints ? { hints: this.hints(near) } : {}),

@@ -1,12 +1,15 @@
-import type { Address } from "../packet/address.js";
+import { type Address, formatAddress, sameAddress } from "../packet/address.js";
 import { jumpOf } from "../ruleset/resolve.js";
-import type { Chain, Statement } from "../ruleset/types.js";
+import type { Chain, Rule, Statement } from "../ruleset/types.js";
+import { parseSloppyAddress } from "./sloppy-address.js";
 
 /** An endpoint a chain leads to. Address and port are undefined where a listing does not show its chain. */
 export interface ReadEndpoint {
   readonly chain: string;
   readonly address: Address | undefined;
   readonly port: number | undefined;
+  /** The address as the EndpointSlice spelled it, where a comment shows that this is not its canonical form: chains are hashed by it. */
+  readonly spelled: string | undefined;
   /** Of its rule: it takes threshold / 2^31 of the packets that reach it; 2^31 where it has no draw. */
   readonly threshold: number;
   /** Its share of all packets that come to the choice: the exact product of the thresholds, as a double. */
@@ -39,9 +42,20 @@ export function readChoice(chain: Chain, chains: ReadonlyMap<string, Chain>): En
     const threshold = random?.threshold ?? ALWAYS;
     const share = left * (threshold / ALWAYS);
     left -= share;
-    endpoints.push({ chain: target, ...translationOf(chains.get(target)), threshold, probability: share });
+    const to = translationOf(chains.get(target));
+    endpoints.push({ chain: target, ...to, spelled: spellingOf(rule, to.address), threshold, probability: share });
   }
   return { endpoints, affinitySeconds };
+}
+
+/** From the comment `name -> ip:port` or `name -> [ip]:port` (v1.24 and later). */
+function spellingOf(rule: Rule, address: Address | undefined): string | undefined {
+  const comment = rule.statements.find((one) => one.kind === "comment");
+  const [, bracketed, plain] = / -> (?:\[([^\]]+)\]|([^:\s]+)):\d+$/.exec(comment?.text ?? "") ?? [];
+  const text = bracketed ?? plain;
+  if (text === undefined || address === undefined || text === formatAddress(address)) return undefined;
+  const read = parseSloppyAddress(text);
+  return read !== undefined && sameAddress(read, address) ? text : undefined;
 }
 
 /** Where the chain of an endpoint sends packets. */

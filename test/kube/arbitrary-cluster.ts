@@ -69,17 +69,23 @@ function serviceDraw(family: Family): fc.Arbitrary<ServiceDraw> {
 }
 
 /** Clusters with every feature kube-proxy writes rules for, in every mixture the API allows. */
-export function arbitraryCluster(family: Family): fc.Arbitrary<KubernetesObject[]> {
+export function arbitraryCluster(family: Family, spelled = false): fc.Arbitrary<KubernetesObject[]> {
   return fc.array(serviceDraw(family), { maxLength: 8 }).map((draws) =>
     draws.flatMap((draw, i) => {
       const ports = portsOf(draw, i);
-      return [serviceOf(draw, i, ports, family), ...slicesOf(draw, i, ports, family)];
+      return [serviceOf(draw, i, ports, family), ...slicesOf(draw, i, ports, family, spelled)];
     }),
   );
 }
 
 function address(family: Family, net: number, host: number): string {
   return family === "ip" ? `10.${net}.${host >> 8}.${host & 255}` : `fd00:${net.toString(16)}::${host.toString(16)}`;
+}
+
+/** With `spelled` not every one in its canonical form: before v1.33 chains are hashed by what the slice says. */
+function podAddress(family: Family, net: number, host: number, spelled: boolean): string {
+  const text = address(family, net, host);
+  return spelled && family === "ip6" && host % 2 === 0 ? text.replace("::", "::0:") : text;
 }
 
 function portsOf({ ports, named, type }: ServiceDraw, i: number): ServiceSpecPort[] {
@@ -135,7 +141,13 @@ const conditions = {
   open: undefined,
 } as const;
 
-function slicesOf(draw: ServiceDraw, i: number, ports: readonly ServiceSpecPort[], family: Family): EndpointSlice[] {
+function slicesOf(
+  draw: ServiceDraw,
+  i: number,
+  ports: readonly ServiceSpecPort[],
+  family: Family,
+  spelled: boolean,
+): EndpointSlice[] {
   return ports.flatMap((port, k) => {
     const own = draw.ports[k]!.sameEndpoints ? draw.endpoints : draw.endpoints.slice(k);
     const byTarget = [8080, 9090].map((target) => own.filter((one) => one.targetPort === target));
@@ -147,7 +159,7 @@ function slicesOf(draw: ServiceDraw, i: number, ports: readonly ServiceSpecPort[
         addressType: family === "ip" ? "IPv4" : "IPv6",
         ports: [{ name: port.name ?? "", port: [8080, 9090][t]!, protocol: port.protocol! }],
         endpoints: endpoints.map((one) =>
-          endpointOf(one, draw, address(family, i + 1, 1 + draw.endpoints.indexOf(one))),
+          endpointOf(one, draw, podAddress(family, i + 1, 1 + draw.endpoints.indexOf(one), spelled)),
         ),
       });
       return [

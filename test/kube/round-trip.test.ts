@@ -43,8 +43,10 @@ const layouts: [string, Layout][] = [
 describe("objects to rules and back", () => {
   for (const family of ["ip", "ip6"] as const)
     it.each(layouts)(`law, ${family}: rules of %s -> services -> objects -> the same rules`, (_, layout) => {
+      // Only the comments of v1.24 and later show how a slice spelled an address.
+      const cluster = arbitraryCluster(family, layout.endpointComment === "endpoint");
       fc.assert(
-        fc.property(arbitraryCluster(family), (objects) => {
+        fc.property(cluster, (objects) => {
           const rules = generate(objects, family, layout);
           const back = again(rules, family);
           expect(back.problems).toBe(0);
