@@ -173,6 +173,11 @@ export class Tracker {
     return ((meta & SEEN_REPLY) !== 0 ? CtState.established : CtState.new) | kill;
   }
 
+  /** A TCP connection that a rule has answered with a reset: META, and the milliseconds it has left (nf_conntrack_tcp_set_closing). */
+  closed(meta: number): { readonly meta: number; readonly timeout: number } {
+    return { meta: (meta & ~(15 << 16)) | (TcpState.close << 16), timeout: this.tcp[TcpState.close]! };
+  }
+
   /** nf_conntrack_tcp_packet: CtState.invalid, TRACK_REOPEN, TRACK_KILL, or 0. */
   private followTcp(meta: number, direction: number, tcpFlags: number): number {
     if (!tcpFlagsValid(tcpFlags)) return CtState.invalid;

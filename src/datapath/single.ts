@@ -10,6 +10,7 @@ import {
 } from "../packet/connection.js";
 import type { Node } from "../packet/node.js";
 import { icmpType, isIcmpError, type Packet, tupleOf } from "../packet/packet.js";
+import { TCP, TcpFlag } from "../packet/protocol.js";
 import { replyTuple, sameTuple, type Tuple } from "../packet/tuple.js";
 import type { NatRange } from "../ruleset/types.js";
 import { namedDraw } from "../engine/draw.js";
@@ -149,8 +150,10 @@ export class SinglePath {
       entry: "known" as const,
       ...(outcome === undefined ? {} : { outcome }),
     };
-    if (outcome !== undefined && outcome.verdict !== "accept")
+    if (outcome !== undefined && outcome.verdict !== "accept") {
+      if (!over && isAnsweredByReset(packet, outcome)) this.close(table, ref, tick);
       return { verdict: outcome.verdict, reason: "rule", packet, ...common };
+    }
     return {
       verdict: "accept",
       packet: { ...packet, ...tupleOf(translated), mark: outcome?.mark ?? packet.mark },
@@ -206,7 +209,10 @@ export class SinglePath {
     );
     if (entered === undefined) return { ...stopped, verdict: "drop", reason: "no-free-tuple" };
     setMark(table, entered.ref, outcome.changes);
-    if (outcome.verdict !== "accept") return { ...refused, ref: entered.ref, entry: "opened" };
+    if (outcome.verdict !== "accept") {
+      if (isAnsweredByReset(packet, outcome)) this.close(table, entered.ref, tick);
+      return { ...refused, ref: entered.ref, entry: "opened" };
+    }
     const translated = { ...packet, ...entered.final, mark: outcome.mark };
     return { verdict: "accept", packet: translated, state: "new", ref: entered.ref, entry: "opened", outcome };
   }
@@ -238,6 +244,13 @@ export class SinglePath {
       if (table.sweep(tick, Infinity) > 0) return true;
     }
     return table.earlyDrop(packet, tick);
+  }
+
+  private close(table: ConntrackTable, ref: number, tick: number): void {
+    const base = (ref >>> 1) * table.stride;
+    const { meta, timeout } = this.tracker.closed(table.records[base]!);
+    table.records[base] = meta;
+    table.records[base + EXPIRES] = tick + timeout;
   }
 
   /** An ICMP error: RELATED to the connection of the packet it carries, or INVALID. */
@@ -309,6 +322,11 @@ function untracked(packet: Packet, outcome: Outcome): Result {
   const common = { state: "untracked", ref: 0, entry: "none", outcome } as const;
   if (outcome.verdict !== "accept") return { verdict: outcome.verdict, reason: "rule", packet, ...common };
   return { verdict: "accept", packet: { ...packet, mark: outcome.mark }, ...common };
+}
+
+/** REJECT --reject-with tcp-reset answers every segment but a reset. */
+function isAnsweredByReset(packet: Packet, outcome: Outcome): boolean {
+  return outcome.rejectWith === "tcp-reset" && packet.protocol === TCP && (packet.tcpFlags & TcpFlag.RST) === 0;
 }
 
 function setMark(table: ConntrackTable, ref: number, changes: readonly StateChange[]): void {

@@ -4,6 +4,8 @@ import { type Address, type Family, formatAddress, parseAddress } from "../../sr
 import { Node } from "../../src/packet/node.js";
 import { parsePrefix } from "../../src/packet/prefix.js";
 import type { Packet } from "../../src/packet/packet.js";
+import { UDP } from "../../src/packet/protocol.js";
+import type { Tuple } from "../../src/packet/tuple.js";
 import {
   ANSWER,
   type ChainLengths,
@@ -38,6 +40,11 @@ const TRACE_RULES = `table inet ${TRACE_TABLE} {
   chain input { type filter hook input priority 500; ct state invalid; }
 }
 `;
+
+/** The tuple of the i-th connection of makeConnections. */
+export function filler(i: number): Tuple {
+  return { src: 0x64400000 + i, dst: 0xc0000201, protocol: UDP, sport: 1, dport: 2 };
+}
 
 export interface Injection {
   readonly packet: Packet;
@@ -164,6 +171,12 @@ export class KernelNode {
 }
 `;
     this.run(["nft", "-f", "-"], `delete table inet ${TRACE_TABLE}\n${verb}`);
+  }
+
+  /** Makes connections without packets: answered, assured UDP flows from `filler(i)`. Throws where the kernel refuses one. */
+  async makeConnections(count: number): Promise<void> {
+    const [lines] = await this.ask([`c ${count}`]);
+    if (lines!.length > 0) throw new Error(`the kernel made fewer than ${count} connections: ${lines!.join(" ")}`);
   }
 
   async forgetConnections(): Promise<void> {

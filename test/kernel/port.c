@@ -8,6 +8,7 @@
  *   w MILLISECONDS          waits for what comes late
  *   m TRACE LOOKUP          1 or 0: tell the trace; look the connection up after each packet
  *   f                       forgets all connections
+ *   c COUNT                 makes that many answered, assured UDP connections from 100.64.0.0 + i:1 to 192.0.2.1:2; "E ERRNO" where one is refused
  *   r FAMILY                lists the rules of nf_tables with their handles: "R table chain handle" (2 IPv4, 10 IPv6)
  * Answers to i, o and w:
  *   P DEVICE HEX            a packet leaves by that device
@@ -21,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -293,6 +295,55 @@ static void show_connection(const unsigned char *packet) {
   }
 }
 
+static void make_connection(struct message *m, uint32_t source, int last) {
+  uint32_t ends[2] = {htonl(source), htonl(0xc0000201)}, timeout = htonl(600), status = htonl(IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED);
+  uint16_t ports[2] = {htons(1), htons(2)};
+  unsigned char protocol = IPPROTO_UDP;
+  begin(m, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL | (last ? NLM_F_ACK : 0), AF_INET);
+  for (int reply = 0; reply < 2; reply++) {
+    struct nlattr *tuple = nest(m, reply ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG), *ip = nest(m, CTA_TUPLE_IP);
+    put(m, CTA_IP_V4_SRC, &ends[reply], 4);
+    put(m, CTA_IP_V4_DST, &ends[!reply], 4);
+    unnest(m, ip);
+    struct nlattr *proto = nest(m, CTA_TUPLE_PROTO);
+    put(m, CTA_PROTO_NUM, &protocol, 1);
+    put(m, CTA_PROTO_SRC_PORT, &ports[reply], 2);
+    put(m, CTA_PROTO_DST_PORT, &ports[!reply], 2);
+    unnest(m, proto);
+    unnest(m, tuple);
+  }
+  put(m, CTA_STATUS, &status, 4);
+  put(m, CTA_TIMEOUT, &timeout, 4);
+}
+
+/* Messages go in bundles: only a refused one is answered, and the last. */
+static void make_connections(unsigned count) {
+  static unsigned char bundle[60000];
+  size_t used = 0;
+  for (unsigned i = 0; i < count; i++) {
+    struct message m;
+    make_connection(&m, 0x64400000 + i, i + 1 == count);
+    memcpy(bundle + used, &m, m.head.nlmsg_len);
+    used += NLMSG_ALIGN(m.head.nlmsg_len);
+    if (used + sizeof m < sizeof bundle && i + 1 < count) continue;
+    if (send(control, bundle, used, 0) < 0) die("connections");
+    used = 0;
+  }
+  int refused = 0;
+  for (int done = 0; !done;) {
+    int n = recv(control, buffer, sizeof buffer, 0);
+    if (n < 0) die("connections");
+    struct nlmsghdr *h = (struct nlmsghdr *)buffer;
+    for (; NLMSG_OK(h, (unsigned)n); h = NLMSG_NEXT(h, n)) {
+      if (h->nlmsg_type != NLMSG_ERROR) continue;
+      int error = -((struct nlmsgerr *)NLMSG_DATA(h))->error;
+      if (error) refused = error;
+      if (h->nlmsg_seq == sequence) done = 1;
+    }
+  }
+  if (refused) printf("E %d\n", refused);
+}
+
 static void forget_connections(void) {
   for (int i = 0; i < 2; i++) {
     struct message m;
@@ -371,6 +422,9 @@ static void obey(char *line) {
       break;
     case 'f':
       forget_connections();
+      break;
+    case 'c':
+      make_connections(strtoul(line + 1, NULL, 10));
       break;
     case 'r':
       list_rules(atoi(line + 1));
