@@ -360,13 +360,14 @@ class Lookup {
     const work = { rulesVisited: 0, chainsEntered: 0, draws, mapLookups: count === 0 ? 1 : 2 };
     const common = { notrack: false, changes: [], work };
     if (count === 0) {
-      const { verdict, rejectWith, by, routed } = record;
+      const { verdict, rejectWith, by, routed, unseen } = record;
       const route = routed ? node.route(packet.dst) : undefined;
       return {
         ...common,
         verdict,
         ...(rejectWith === undefined ? {} : { rejectWith }),
         ...(by === undefined ? {} : { by }),
+        ...(unseen === undefined ? {} : { unseen }),
         tuple: tupleOf(packet),
         mark: markUnmarked,
         way: route && (route.local ? "local" : "forward"),

@@ -167,7 +167,9 @@ export class Fuser {
     }
     if (end.kind === "translated") return this.settle(record, [{ threshold: CERTAIN, pick: undefined, state }]);
     if (state.tests.length > 0) leave();
-    if (end.kind === "stopped") return this.fixed({ ...record, routed: false }, end, state);
+    if (end.kind === "stopped") {
+      return this.fixed({ ...record, routed: false, ...(state.tracked ? {} : { unseen: true }) }, end, state);
+    }
     // The destination stays: only a verdict that holds for every source fits the tables.
     const stop = this.goOn(state);
     return stop.kind === "stopped" && state.tests.length === 0 ? this.fixed(record, stop, state) : leave();

@@ -52,6 +52,8 @@ export interface ServiceRecord {
   /** For a fixed outcome: the verdict, and whether it came after the routing decision. */
   readonly verdict: FinalVerdict;
   readonly routed: boolean;
+  /** Stopped before conntrack had seen it. */
+  readonly unseen?: true;
   readonly rejectWith?: string;
   readonly by?: ResolvedRule;
   /** The chain that picks, where there is one: its name stands for the service. */
