@@ -11,8 +11,8 @@ export { ADDRESSES, EXPIRES, MARK, META, PORTS, STREAM, STRIDE_IPV4 } from "./la
 
 /** nf_conntrack_max where nothing else is said: what the kernel takes on a machine of 4 GB or more. */
 export const DEFAULT_MAX_ENTRIES = 262_144;
-/** Buckets early_drop looks into (NF_CT_EVICTION_RANGE); one of the kernel's has, when the table is full, as many tuples as four slots here. */
-const EVICTION_SLOTS = 8 * 4;
+/** Buckets early_drop looks into (NF_CT_EVICTION_RANGE). The kernel has one for each connection there can be. */
+const EVICTION_RANGE = 8;
 /** Ticks are int32; the epoch moves on before they reach this, which leaves room for the longest time-out (12 days). */
 const LAST_TICK = 2 ** 30;
 
@@ -195,10 +195,11 @@ export class ConntrackTable extends TupleIndex {
     const home = this.hashOf(original) & indexMask;
     const before = this.size;
     const near: number[] = [];
-    for (let i = 0; i < EVICTION_SLOTS; i++) {
+    const bucket = Math.max(1, Math.round(index.length / this.maxEntries));
+    for (let i = 0; i < EVICTION_RANGE * bucket; i++) {
       const slot = index[(home + i) & indexMask]!;
       if (slot !== 0) near.push(slot & refMask);
-      if (i % 4 !== 3) continue;
+      if (i % bucket !== bucket - 1) continue;
       for (const ref of near.splice(0)) {
         const base = (ref >>> 1) * stride;
         const meta = records[base]!;
