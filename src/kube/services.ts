@@ -101,6 +101,7 @@ export function servicePortsOf(
     for (const one of reader.ports())
       ports.push({ ...one.port, endpoints: slices.endpointsOf(key, service.spec.ports![one.index]!) });
   }
+  slices.checkRest();
   return ports;
 }
 

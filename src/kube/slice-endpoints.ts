@@ -69,6 +69,11 @@ export class SliceIndex {
     known.set(metadata.name, slice);
   }
 
+  /** Reads the slices no service port asked for: what is wrong in them is said all the same. */
+  checkRest(): void {
+    for (const slices of this.slices.values()) for (const slice of slices.values()) this.read(slice);
+  }
+
   /** Slice ports are matched by name and protocol; of equal endpoints one stays, a local one before others. */
   endpointsOf(service: string, servicePort: ServiceSpecPort): Endpoint[] {
     const all: Endpoint[] = [];
