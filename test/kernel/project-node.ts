@@ -122,8 +122,7 @@ export class ProjectNode {
   }
 
   forgetConnections(family: Family): void {
-    const table = this.datapath.table(family);
-    for (const ref of [...table.refs()]) table.remove(ref);
+    this.datapath.table(family).clear();
   }
 }
 
