@@ -13,13 +13,14 @@ import type { ResolvedRuleSet } from "../ruleset/resolve.js";
 import { layOut } from "./compile/columns.js";
 import { compile, type Plan } from "./compile/compile.js";
 import { BackendFlag, findService, pickBackend, readServiceRow } from "./compile/services.js";
-import { drawBits, drawKey } from "./draw.js";
+import { drawKey } from "./draw.js";
 import { dyadic, type Fraction, multiply, ONE } from "./fraction.js";
 import { classifyOne, type EngineOptions, walkingEngine } from "./linear.js";
 import { semanticsOf, type Skip } from "./machine.js";
-import { OutcomeFlag, type OutcomeBatch, VERDICT_ACCEPT, verdictNames } from "./outcome-batch.js";
+import { OutcomeFlag, type OutcomeBatch, verdictNames } from "./outcome-batch.js";
 import { Scan } from "./scan.js";
-import type { Context, Distribution, Engine, Outcome, Step, Trace, WeightedOutcome } from "./types.js";
+import { BLOCK, makePasses, makeScratch, type Passes } from "./service-passes.js";
+import type { Context, Distribution, Draw, Engine, Outcome, Step, Trace, WeightedOutcome } from "./types.js";
 
 export interface IndexedOptions extends EngineOptions {
   /** The node the plan is made for; a context with another node is walked without the service map. */
@@ -111,31 +112,19 @@ function skipping(plan: Plan): Skip {
   };
 }
 
-/** Packets a batch is worked on at a time: the scratch of a block stays in the first-level cache. */
-const BLOCK = 1024;
-
 /** The service map at work. */
 class Lookup {
   /** Packets of the last batch that are not new connections to a known destination: `left[0 .. leftOver - 1]`. */
   left = new Int32Array(0);
   leftOver = 0;
-  private readonly testValue: Int32Array;
-  private readonly testMask: Int32Array;
-  private readonly testNegate: Int32Array;
-  /** Of each packet of a block: the row of its service, -1 where no backend is to be picked; then its backend. */
-  private readonly rows = new Int32Array(BLOCK);
-  private readonly chosen = new Int32Array(BLOCK);
-  /** Of each packet of a block: the u32 drawn for it. */
-  private readonly numbers = new Int32Array(BLOCK);
+  private readonly scratch = makeScratch();
+  private readonly passes: Passes;
 
   constructor(
     private readonly plan: Plan,
     private readonly replay: boolean,
   ) {
-    const { sourceTests } = plan.tables;
-    this.testValue = Int32Array.from(sourceTests, (test) => test.value);
-    this.testMask = Int32Array.from(sourceTests, (test) => test.mask);
-    this.testNegate = Int32Array.from(sourceTests, (test) => Number(test.negate));
+    this.passes = makePasses(plan.tables, this.scratch);
   }
 
   /** The row of the packet's service, -1 where it must walk. */
@@ -151,133 +140,62 @@ class Lookup {
     return map[row + 1] === 0 ? -1 : row;
   }
 
-  /**
-   * Every packet of an IPv4 batch that the service map settles; the rest is left in `left`. Block by block in three passes, not
-   * one: short loops over few arrays keep their values in registers, and the lookups of many packets wait for memory together.
-   */
-  batch(batch: PacketBatch, context: Context, out: OutcomeBatch): void {
+  /** Settles every packet of an IPv4 batch that the service map can; the rest is left in `left`. */
+  batch(batch: PacketBatch, { draw }: Context, out: OutcomeBatch): void {
     if (this.left.length < batch.count) this.left = new Int32Array(batch.capacity);
-    this.leftOver = 0;
-    const { work } = out;
-    work.mapLookups += batch.count;
+    const { passes, left } = this;
+    const key = draw.seed === undefined ? 0 : drawKey(draw.seed, PICK_DRAW, 0) | 0;
+    let leftOver = 0;
+    let draws = 0;
     for (let from = 0; from < batch.count; from += BLOCK) {
       const to = Math.min(from + BLOCK, batch.count);
-      work.mapLookups += this.lookUp(batch, from, to);
-      work.draws += this.replay
-        ? this.chooseInTurn(batch, context, from, to)
-        : this.chooseByWeight(batch, context, from, to);
-      this.write(batch, from, to, out);
-    }
-    this.settleFixed(batch, out);
-  }
-
-  // No loop of the passes calls out: after a call the engine must load every array anew.
-
-  /** Pass one: the service of each packet. Gives for how many a backend is to be picked; the others are left over. */
-  private lookUp(batch: PacketBatch, from: number, to: number): number {
-    const { map, slotMask } = this.plan.tables;
-    const { dst, protocol, dport, mark, state, entrance } = batch;
-    const { left, rows } = this;
-    let { leftOver } = this;
-    for (let i = from; i < to; i++) {
-      const row = findService(map, slotMask, dst[i]! | 0, (protocol[i]! << 16) | dport[i]!);
-      const special = (state[i]! ^ NEW) | (entrance[i]! ^ ENTRANCE_PREROUTING) | mark[i]!;
-      if ((map[row + 3]! & 0xffff) === 0 || special !== 0) {
-        left[leftOver++] = i;
-        rows[i - from] = -1;
-      } else rows[i - from] = row;
-    }
-    const found = to - from - (leftOver - this.leftOver);
-    this.leftOver = leftOver;
-    return found;
-  }
-
-  /** Pass two: the backend of each packet, by one draw against the weights. Gives how many were drawn for. */
-  private chooseByWeight(batch: PacketBatch, { draw }: Context, from: number, to: number): number {
-    const { rows, chosen, numbers } = this;
-    const { map, bounds } = this.plan.tables;
-    const { id } = batch;
-    if (draw.seed === undefined) {
-      for (let i = from; i < to; i++) if (rows[i - from]! >= 0) numbers[i - from] = draw(id[i]!, PICK_DRAW, 0);
-    } else {
-      const key = drawKey(draw.seed, PICK_DRAW, 0) | 0;
-      for (let i = from; i < to; i++) numbers[i - from] = drawBits(key, id[i]! | 0);
-    }
-    let draws = 0;
-    for (let n = 0; n < to - from; n++) {
-      const row = rows[n]!;
-      if (row < 0) continue;
-      const choices = map[row + 3]! & 0xffff;
-      let backend = map[row + 2]!;
-      if (choices > 1) {
-        backend += pickBackend(bounds, map[row + 3]! >>> 16, choices, numbers[n]!);
-        draws++;
+      leftOver = passes.lookUp(batch, from, to, left, leftOver);
+      if (this.replay) draws += this.chooseInTurn(batch, draw, from, to);
+      else {
+        if (draw.seed !== undefined) passes.draw(batch.id, key, from, to);
+        else this.drawEach(batch, draw, from, to);
+        draws += passes.choose(from, to);
       }
-      chosen[n] = backend;
+      passes.write(batch, from, to, out);
     }
-    return draws;
+    out.work.mapLookups += 2 * batch.count - leftOver;
+    out.work.draws += draws;
+    this.leftOver = this.settleFixed(batch, leftOver, out);
   }
 
-  /** Pass two in replay: the draws of the picking rules one after the other. */
-  private chooseInTurn(batch: PacketBatch, context: Context, from: number, to: number): number {
+  /** Draws that are no named ones of a seed. */
+  private drawEach(batch: PacketBatch, draw: Draw, from: number, to: number): void {
+    const { rows, numbers } = this.scratch;
+    for (let i = from; i < to; i++) if (rows[i - from]! >= 0) numbers[i - from] = draw(batch.id[i]!, PICK_DRAW, 0);
+  }
+
+  /** In replay the picking rules draw one after the other. */
+  private chooseInTurn(batch: PacketBatch, draw: Draw, from: number, to: number): number {
     const { map } = this.plan.tables;
+    const { rows, chosen } = this.scratch;
     let draws = 0;
-    for (let i = from; i < to; i++) {
-      const row = this.rows[i - from]!;
-      if (row < 0) continue;
-      const count = map[row + 3]! & 0xffff;
-      const k = count > 1 ? this.drawInTurn(row, context.draw, batch.id[i]!) : 0;
-      draws += Math.min(k + 1, count - 1);
-      this.chosen[i - from] = map[row + 2]! + k;
-    }
-    return draws;
-  }
-
-  /** Pass three: the outcome of each packet picked for. */
-  private write(batch: PacketBatch, from: number, to: number, out: OutcomeBatch): void {
-    const { map, backends, markUnmarked, markMarked } = this.plan.tables;
-    const { testValue, testMask, testNegate, rows, chosen } = this;
-    const { src } = batch;
-    const { verdict, flags: outFlags, dst, dport, mark } = out;
-    const marks = markUnmarked ^ markMarked;
     for (let i = from; i < to; i++) {
       const row = rows[i - from]!;
       if (row < 0) continue;
-      const backend = 2 * chosen[i - from]!;
-      const test = map[row + 1]! >>> 24;
-      const address = backends[backend]!;
-      const rest = backends[backend + 1]!;
-      const flags = rest >>> 16;
-      const source = src[i]! | 0;
-      const marked =
-        (isZero((source & testMask[test]!) ^ testValue[test]!) ^ testNegate[test]!) |
-        (isZero(source ^ address) & (flags >>> HAIRPIN_BIT));
-      // The masquerade flags of an unmarked and of a marked packet are neighbours.
-      const masquerade = (flags >>> marked) & 1;
-      verdict[i] = VERDICT_ACCEPT;
-      outFlags[i] =
-        DNAT |
-        (flags & BACKEND_LOCAL ? LOCAL : 0) |
-        (masquerade * MASQUERADE) |
-        (flags & BACKEND_FULLY_RANDOM ? masquerade * FULLY_RANDOM : 0);
-      dst[i] = address;
-      dport[i] = rest;
-      mark[i] = markUnmarked ^ (marks & -marked);
+      const count = map[row + 3]! & 0xffff;
+      const k = count > 1 ? this.drawInTurn(row, draw, batch.id[i]!) : 0;
+      draws += Math.min(k + 1, count - 1);
+      chosen[i - from] = map[row + 2]! + k;
     }
+    return draws;
   }
 
-  /** Of the packets left over, those whose service has one fixed outcome. */
-  private settleFixed(batch: PacketBatch, out: OutcomeBatch): void {
+  /** Of the first `leftOver` packets in `left`, settles those whose service has one fixed outcome. Gives how many stay. */
+  private settleFixed(batch: PacketBatch, leftOver: number, out: OutcomeBatch): number {
     const { map, slotMask, markUnmarked } = this.plan.tables;
     const { left } = this;
-    const { leftOver } = this;
-    this.leftOver = 0;
+    let staying = 0;
     for (let n = 0; n < leftOver; n++) {
       const i = left[n]!;
       const row = findService(map, slotMask, batch.dst[i]! | 0, (batch.protocol[i]! << 16) | batch.dport[i]!);
       const plain = batch.state[i] === CtState.new && batch.entrance[i] === ENTRANCE_PREROUTING && batch.mark[i] === 0;
       if (map[row + 1] === 0 || !plain) {
-        left[this.leftOver++] = i;
+        left[staying++] = i;
         continue;
       }
       const { verdict, routed } = readServiceRow(this.plan.tables, row)!.record;
@@ -287,6 +205,7 @@ class Lookup {
       out.dport[i] = batch.dport[i]!;
       out.mark[i] = markUnmarked;
     }
+    return staying;
   }
 
   outcome(row: number, packet: Packet, context: Context): Outcome {
@@ -353,7 +272,7 @@ class Lookup {
 
   /** The outcome of a packet sent to backend k of a service. */
   private decide(row: number, packet: Packet, k: number): Outcome {
-    const { backends, markUnmarked, markMarked } = this.plan.tables;
+    const { backends, sourceTests, markUnmarked, markMarked } = this.plan.tables;
     const { node } = this.plan;
     const { first, count, test, record } = readServiceRow(this.plan.tables, row)!;
     const draws = count < 2 ? 0 : this.replay ? Math.min(k + 1, record.picks.length) : 1;
@@ -378,10 +297,10 @@ class Lookup {
     const address = backends[backend]! >>> 0;
     const port = backends[backend + 1]! & 0xffff;
     const flags = backends[backend + 1]! >>> 16;
+    const { value, mask, negate } = sourceTests[test]!;
     const source = (packet.src as number) | 0;
     const marked =
-      ((source & this.testMask[test]!) === this.testValue[test]) !== (this.testNegate[test] === 1) ||
-      (source === backends[backend] && (flags & BackendFlag.hairpin) !== 0);
+      ((source & mask) === value) !== negate || (source === backends[backend] && (flags & BackendFlag.hairpin) !== 0);
     const route = node.route(address);
     const masquerade = (flags & (marked ? BackendFlag.masqueradeMarked : BackendFlag.masqueradeUnmarked)) !== 0;
     const to = {
@@ -400,14 +319,3 @@ class Lookup {
     };
   }
 }
-
-/** 1 for zero, 0 for any other int32, without a branch: sources inside and outside of a prefix come mixed. */
-function isZero(x: number): number {
-  return ((x | -x) >>> 31) ^ 1;
-}
-
-const HAIRPIN_BIT = 31 - Math.clz32(BackendFlag.hairpin);
-// Numbers by themselves: a field of an object would be read again for every packet.
-const NEW = CtState.new;
-const { dnat: DNAT, masquerade: MASQUERADE, fullyRandom: FULLY_RANDOM, local: LOCAL } = OutcomeFlag;
-const { local: BACKEND_LOCAL, fullyRandom: BACKEND_FULLY_RANDOM } = BackendFlag;
