@@ -396,7 +396,9 @@ export type RandomPacket =
       readonly iif: "eth0" | "tun1" | "";
       readonly mark: number;
     }
-  | { readonly kind: "again" | "reply"; readonly back: number; readonly tcpFlags: number };
+  | { readonly kind: "again" | "reply"; readonly back: number; readonly tcpFlags: number }
+  /** An ICMP error about an earlier packet, from where that went or from a router. */
+  | { readonly kind: "error"; readonly back: number; readonly router: boolean; readonly type: number };
 
 export function randomPacket(family: Family): fc.Arbitrary<RandomPacket> {
   const w = words[family];
@@ -433,5 +435,11 @@ export function randomPacket(family: Family): fc.Arbitrary<RandomPacket> {
     back: fc.integer({ min: 1, max: 5 }),
     tcpFlags: pick(2, 16, 18, 17, 4, 20),
   });
-  return fc.oneof({ weight: 3, arbitrary: fresh }, { weight: 1, arbitrary: follow });
+  const error = fc.record({
+    kind: fc.constant("error" as const),
+    back: fc.integer({ min: 1, max: 5 }),
+    router: fc.boolean(),
+    type: family === "ip" ? pick(0x303, 0x301, 0xb00, 0x304) : pick(0x104, 0x100, 0x300, 0x200),
+  });
+  return fc.oneof({ weight: 12, arbitrary: fresh }, { weight: 4, arbitrary: follow }, { weight: 1, arbitrary: error });
 }

@@ -34,6 +34,8 @@ export function disagreements(packet: Packet, seen: Observation, said: Predictio
   tally.paths++;
   differ("path", seen.events.map(nameEvent).join(" "), said.path.join(" "));
   differ("rules visited", impliedVisits(names, seen.events), said.trace.outcome.work.rulesVisited);
+  const last = seen.events.at(-1);
+  if (last?.number === "policy") differ("mark", last.mark, said.trace.outcome.mark);
   const { result } = said;
   const leaves = result.verdict === "accept" && said.trace.outcome.way === "forward";
   differ("leaves", describeLeft(seen.left), leaves ? describePacket(result.packet, said.trace.outcome.oif) : "no");

@@ -1,10 +1,10 @@
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { type Family, parseAddress } from "../../src/packet/address.js";
-import { makePacket, type Packet } from "../../src/packet/packet.js";
-import { isIcmp, SCTP, TCP } from "../../src/packet/protocol.js";
+import { makePacket, type Packet, tupleOf } from "../../src/packet/packet.js";
+import { ICMP, ICMPV6, isIcmp, SCTP, TCP } from "../../src/packet/protocol.js";
 import { formatTuple } from "../../src/packet/tuple.js";
-import { formatRuleSet, type RandomPacket, randomPacket, randomRuleSet } from "./arbitrary.js";
+import { words, formatRuleSet, type RandomPacket, randomPacket, randomRuleSet } from "./arbitrary.js";
 import { type Backend, KernelNode } from "./kernel-node.js";
 import { type Exchange, Session } from "./session.js";
 
@@ -28,6 +28,7 @@ function packetOf(plan: RandomPacket, before: readonly Exchange[], kernel: Kerne
   if (earlier === undefined) return undefined;
   const { packet } = earlier.injection;
   if (packet.protocol === SCTP) return undefined; // its chunks are not modelled, and every packet here is an INIT
+  if (plan.kind === "error") return errorAbout(earlier, plan, kernel);
   const tcpFlags = packet.protocol === TCP ? plan.tcpFlags : 0;
   if (plan.kind === "again") return { ...packet, tcpFlags };
   const { entry } = earlier.seen;
@@ -37,6 +38,26 @@ function packetOf(plan: RandomPacket, before: readonly Exchange[], kernel: Kerne
     ...entry.reply,
     tcpFlags: isIcmp(packet.protocol) ? 0 : tcpFlags,
     ...(node.isLocal(src) ? { entrance: "output" as const, iif: "" } : { iif: node.route(src).oif }),
+  });
+}
+
+function errorAbout(
+  earlier: Exchange,
+  plan: Extract<RandomPacket, { kind: "error" }>,
+  kernel: KernelNode,
+): Packet | undefined {
+  const { left } = earlier.seen;
+  if (left === undefined || left.packet.inner !== undefined) return undefined;
+  const inner = tupleOf(left.packet);
+  const src = plan.router ? parseAddress(words[kernel.family].pods[3]!)! : inner.dst;
+  return makePacket({
+    src,
+    dst: inner.src,
+    protocol: kernel.family === "ip" ? ICMP : ICMPV6,
+    dport: plan.type,
+    tcpFlags: 0,
+    iif: kernel.node.route(src).oif,
+    inner,
   });
 }
 
