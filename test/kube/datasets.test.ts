@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -12,6 +13,7 @@ import { resolve } from "../../src/ruleset/resolve.js";
 import type { RuleSet } from "../../src/ruleset/types.js";
 import { printRules } from "../../src/syntax/iptables/printer.js";
 import { readIptables } from "../../src/syntax/iptables/reader.js";
+import { chainwalk } from "../cli/command-line.js";
 
 const root = fileURLToPath(new URL("../../datasets/", import.meta.url));
 
@@ -26,9 +28,7 @@ function load(file: string): RuleSet {
   return ruleset;
 }
 
-const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) =>
-  /iptables-save$|\.txt$/.test(file),
-);
+const files = readdirSync(`${root}nginx-clusterip`).map((file) => `nginx-clusterip/${file}`);
 const STATIC =
   /^KUBE-(SERVICES|NODEPORTS|POSTROUTING|MARK-MASQ|MARK-DROP|FORWARD|FIREWALL|EXTERNAL-SERVICES|PROXY-CANARY|PROXY-FIREWALL)$/;
 
@@ -135,5 +135,55 @@ describe("completing a listing", () => {
         ports: [{ clusterIPs: [parseAddress("172.19.0.166"), parseAddress("172.19.15.240")], port: 80 }],
       },
     ]);
+  });
+});
+
+interface Feature {
+  readonly name: string;
+  readonly shows: string;
+  readonly config: string;
+  readonly options: readonly string[];
+}
+
+interface Large {
+  readonly name: string;
+  readonly options: readonly string[];
+  readonly objects: string;
+  readonly rules: string;
+}
+
+async function generated(...words: string[]): Promise<string> {
+  const { stdout, stderr, exitCode } = await chainwalk(["generate", ...words]);
+  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  return stdout;
+}
+
+describe("features", () => {
+  const features = JSON.parse(textOf("features/index.json")) as Feature[];
+
+  it("every folder is in the index", () => {
+    const folders = readdirSync(`${root}features`, { withFileTypes: true }).filter((one) => one.isDirectory());
+    expect(folders.map((one) => one.name).toSorted()).toEqual(features.map((one) => one.name).toSorted());
+  });
+
+  it.each(features)("$name is what the generator writes, and comes back out of its rules", async (feature) => {
+    const dir = `${root}features/${feature.name}`;
+    const target = ["--config", `${root}features/${feature.config}`, ...feature.options];
+    const rules = textOf(`features/${feature.name}/rules.iptables-save`);
+    expect(await generated("--objects", `${dir}/objects.yaml`, ...target)).toBe(rules);
+    const { stdout: objects } = await chainwalk(["services", "--rules", `${dir}/rules.iptables-save`, "-o", "yaml"]);
+    const again = await chainwalk(["generate", "--objects", "-", ...target], { "-": objects });
+    const lines = (text: string): string[] => text.split("\n").toSorted();
+    expect(lines(again.stdout)).toEqual(lines(rules));
+  });
+});
+
+describe("large clusters", () => {
+  const large = JSON.parse(textOf("large.json")) as Large[];
+  const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+  it.each(large)("$name is made again, byte by byte", async ({ options, objects, rules }) => {
+    expect(sha256(await generated(...options, "--emit", "objects"))).toBe(objects);
+    expect(sha256(await generated(...options))).toBe(rules);
   });
 });

@@ -2,12 +2,14 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { parse } from "yaml";
 import { formatEndpoint, parseAddress } from "../../src/packet/address.js";
-import { DEFAULT_CONFIGURATION, type NodeFacts, type ProxyConfiguration } from "../../src/kube/configuration.js";
-import { type Layout, LAYOUTS, type LayoutName } from "../../src/kube/iptables-mode/layout.js";
+import type { NodeFacts, ProxyConfiguration } from "../../src/kube/configuration.js";
+import { type Layout, layoutOf } from "../../src/kube/iptables-mode/layout.js";
 import { generateIptables } from "../../src/kube/iptables-mode/write.js";
-import type { List } from "../../src/kube/objects.js";
+import { readConfiguration } from "../../src/kube/manifest/read-configuration.js";
+import { readObjects } from "../../src/kube/manifest/read-objects.js";
+import type { KubernetesObject } from "../../src/kube/objects.js";
+import { objectsOfServices } from "../../src/kube/objects-of-services.js";
 import { servicesOf } from "../../src/kube/read-services.js";
 import { servicePortsOf } from "../../src/kube/services.js";
 import { usableEndpoints, usesClusterEndpoints } from "../../src/kube/usable-endpoints.js";
@@ -28,7 +30,7 @@ interface Case {
   readonly node: NodeFacts;
   readonly layout: Layout;
   readonly configuration: ProxyConfiguration;
-  readonly objects: List;
+  readonly objects: readonly KubernetesObject[];
 }
 
 function read(dir: string, name: string): string | undefined {
@@ -42,16 +44,10 @@ function load(dir: string): Case {
     nodeIPs: string[];
     zone: string | null;
   };
-  const version = /^v?(\d+\.\d+)/.exec(facts.kubeProxyVersion!)![1];
   const family = facts.ipFamily === "IPv6" ? "ip6" : "ip";
-  const {
-    iptables = {},
-    detectLocal,
-    ...rest
-  } = parse(read(dir, "kube-proxy-config.yaml")!) as Partial<ProxyConfiguration> & {
-    iptables?: Partial<ProxyConfiguration>;
-    detectLocal?: Partial<ProxyConfiguration>;
-  };
+  const { configuration, problems } = readConfiguration(read(dir, "kube-proxy-config.yaml")!);
+  const { objects, problems: found } = readObjects(read(dir, "objects.json")!);
+  expect([...problems, ...found].filter((one) => one.severity === "error")).toEqual([]);
   return {
     text: read(dir, family === "ip" ? "rules.iptables-save" : "rules.ip6tables-save")!,
     family,
@@ -60,9 +56,9 @@ function load(dir: string): Case {
       addresses: facts.nodeIPs.map((text) => parseAddress(text)!),
       ...(facts.zone === null ? {} : { zone: facts.zone }),
     },
-    layout: LAYOUTS[`v${version}` as LayoutName],
-    configuration: { ...DEFAULT_CONFIGURATION, ...rest, ...detectLocal, ...iptables },
-    objects: JSON.parse(read(dir, "objects.json")!) as List,
+    layout: layoutOf(facts.kubeProxyVersion!),
+    configuration,
+    objects,
   };
 }
 
@@ -112,7 +108,7 @@ describe.runIf(root)("what the real kube-proxy wrote", () => {
       const { text, family, node, layout, configuration, objects } = load(dir);
       const genuine = readIptables(text, { form: "save", family, table: "nat" });
       expect(genuine.problems).toEqual([]);
-      const written = generateIptables(objects.items, configuration, node, family, layout);
+      const written = generateIptables(objects, configuration, node, family, layout);
       const older = layout.firewall !== "kube-proxy";
       const [expected, actual] = [canonical(genuine.ruleset, older), canonical(written, older)];
       expect([...actual.keys()].toSorted(), rerun).toEqual([...expected.keys()].toSorted());
@@ -122,6 +118,21 @@ describe.runIf(root)("what the real kube-proxy wrote", () => {
       if (!older) expect(chainOrder(written), rerun).toBe(chainOrder(genuine.ruleset));
     });
 
+    it(`comes again from the services read out of ${dir}`, () => {
+      const { text, family, node, layout, configuration } = load(dir);
+      const genuine = readIptables(text, { form: "save", family, table: "nat" }).ruleset;
+      const services = servicesOf(genuine, node.addresses);
+      const { objects, problems } = objectsOfServices(services, genuine, { nodeName: node.name, zone: node.zone });
+      expect(problems).toEqual([]);
+      const older = layout.firewall !== "kube-proxy";
+      const written = canonical(generateIptables(objects, configuration, node, family, layout), older);
+      const expected = canonical(genuine, older);
+      expect([...written.keys()].toSorted(), rerun).toEqual([...expected.keys()].toSorted());
+      for (const [chain, lines] of expected)
+        if (lines.join("\n") !== written.get(chain)!.join("\n"))
+          expect(written.get(chain), `${chain}; ${rerun}`).toEqual(lines);
+    });
+
     it(`is read back as the services of ${dir}`, () => {
       const { text, family, node, layout, objects } = load(dir);
       const found = new Map(
@@ -129,7 +140,7 @@ describe.runIf(root)("what the real kube-proxy wrote", () => {
           service.ports.map((port) => [`${service.namespace}/${service.name}:${port.name} ${port.protocolName}`, port]),
         ),
       );
-      const ports = servicePortsOf(objects.items, family, node.name, layout.services);
+      const ports = servicePortsOf(objects, family, node.name, layout.services);
       expect(found.size, rerun).toBe(ports.length);
       for (const port of ports) {
         const name = `${port.namespace}/${port.service}:${port.portName} ${port.protocolName}`;

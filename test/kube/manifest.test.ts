@@ -167,7 +167,7 @@ items:
     [
       "a bad endpoint",
       slice("addresses: [10.0.0.300]"),
-      ['17:15 error: EndpointSlice ns/web-x: endpoints[0].addresses[0]: "10.0.0.300" is no IP address'],
+      ['16:15 error: EndpointSlice ns/web-x: endpoints[0].addresses[0]: "10.0.0.300" is no IP address'],
     ],
     [
       "an endpoint of the other family",

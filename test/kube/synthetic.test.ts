@@ -102,4 +102,61 @@ describe("the synthetic cluster", () => {
   ])("refuses a bad %s", (_, bad, message) => {
     expect(() => synthesizeCluster({ services: 10, endpoints: 2, seed: 1, ...bad })).toThrow(message);
   });
+
+  it("types come in about the shares asked for; node ports and balancers' addresses are given out once", () => {
+    const types = { ClusterIP: 4, NodePort: 2, LoadBalancer: 1, Headless: 2, ExternalName: 1 };
+    const cluster = synthesizeCluster({ services: 4000, endpoints: 1, seed: 3, types, externalLocal: 0.5 });
+    const list = services(cluster);
+    const share = (test: (service: Service) => boolean): number => list.filter(test).length / list.length;
+    // 5 standard deviations of a share of 4000 are at most 0.04.
+    expect(Math.abs(share((s) => s.spec.type === "NodePort") - 0.2)).toBeLessThan(0.04);
+    expect(Math.abs(share((s) => s.spec.type === "LoadBalancer") - 0.1)).toBeLessThan(0.04);
+    expect(Math.abs(share((s) => s.spec.type === "ExternalName") - 0.1)).toBeLessThan(0.04);
+    expect(Math.abs(share((s) => s.spec.clusterIP === "None") - 0.2)).toBeLessThan(0.04);
+    const outside = list.filter((s) => s.spec.type === "NodePort" || s.spec.type === "LoadBalancer");
+    const local = outside.filter((s) => s.spec.externalTrafficPolicy === "Local").length / outside.length;
+    expect(Math.abs(local - 0.5)).toBeLessThan(0.08);
+    const given = outside.flatMap((s) => [s.spec.ports![0]!.nodePort!, s.spec.healthCheckNodePort ?? []].flat());
+    expect(new Set(given).size).toBe(given.length);
+    for (const port of given) expect(port >= 30000 && port <= 32767).toBe(true);
+    const balanced = list.flatMap((s) => s.status?.loadBalancer?.ingress?.map((one) => one.ip) ?? []);
+    expect(new Set(balanced).size).toBe(balanced.length);
+    const ports = servicePortsOf(cluster.objects, "ip", cluster.node.name);
+    expect(ports).toHaveLength(
+      list.filter((s) => s.spec.type !== "ExternalName" && s.spec.clusterIP !== "None").length,
+    );
+  });
+
+  it("endpoint counts: uniform between two numbers, heavy-tailed about a mean with a few very large ones", () => {
+    const countsOf = (endpoints: SyntheticOptions["endpoints"]): number[] =>
+      servicePortsOf(synthesizeCluster({ services: 5000, endpoints, seed: 2 }).objects, "ip", "").map(
+        (port) => port.endpoints.length,
+      );
+    const uniform = countsOf({ kind: "uniform", least: 2, most: 5 });
+    for (const n of [2, 3, 4, 5]) {
+      const share = uniform.filter((count) => count === n).length / uniform.length;
+      expect(Math.abs(share - 0.25)).toBeLessThan(0.04);
+    }
+    expect(uniform.filter((count) => count < 2 || count > 5)).toEqual([]);
+    const heavy = countsOf({ kind: "heavy-tail", mean: 6 }).sort((a, b) => a - b);
+    const mean = heavy.reduce((sum, count) => sum + count, 0) / heavy.length;
+    // The tail is so heavy that a sample's mean strays: a factor of 1.5 either way, a median of about half the mean.
+    expect(mean > 4 && mean < 9).toBe(true);
+    expect(heavy[2500]! < mean).toBe(true);
+    expect(heavy.at(-1)! > 20 * mean && heavy.at(-1)! <= 1200).toBe(true);
+  });
+
+  it.each<[string, Partial<SyntheticOptions>, RegExp]>([
+    ["mix of types", { types: { NodePort: 0 } }, /type mix/],
+    ["number of node ports", { services: 3000, types: { NodePort: 1 } }, /only 2768 node ports/],
+    [
+      "range of balancers",
+      { types: { LoadBalancer: 1 }, loadBalancerCIDR: "198.18.0.0/31" },
+      /load balancer CIDR is too small/,
+    ],
+    ["uniform", { endpoints: { kind: "uniform", least: 3, most: 2 } }, /2 is less than 3/],
+    ["mean", { endpoints: { kind: "heavy-tail", mean: 0 } }, /mean of endpoints/],
+  ])("refuses a bad %s", (_, bad, message) => {
+    expect(() => synthesizeCluster({ services: 10, endpoints: 2, seed: 1, ...bad })).toThrow(message);
+  });
 });

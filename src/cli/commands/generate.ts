@@ -70,13 +70,15 @@ export function define(command: Command, io: Io): void {
       checkMode(options, read);
       const cluster = options.objects === undefined ? synthesize(options) : undefined;
       const target = targetOf(options, read, cluster);
-      const objects: Objects = cluster?.objects ?? (await loadObjects(options.objects!, io));
-      if (options.emit === "objects") return io.write(printObjects(objectsIn(objects)));
+      const load = async (file: string | undefined): Promise<Objects> =>
+        file === undefined ? cluster!.objects : loadObjects(file, io);
+      if (options.emit === "objects") return io.write(printObjects(objectsIn(await load(options.objects))));
       warnOfMissingFacts(target, options, io);
-      const after = portsOf(objects, target, options, io);
+      // The objects are let go before rules are written: a large cluster fills the memory once, not twice.
+      const after = portsOf(await load(options.objects), target, options, io);
       const settings = settingsOf(target.configuration, target.node, target.family);
       if (options.since !== undefined) {
-        const before = portsOf(await loadObjects(options.since, io), target, options, io);
+        const before = portsOf(await load(options.since), target, options, io);
         return writeSync(planSync(before, after, settings, options.kubeProxyVersion), options, io);
       }
       const ruleset = remarkNode(writeIptables(after, settings, options.kubeProxyVersion), target.node);

@@ -38,11 +38,12 @@ export class Draft {
   private table(table: TableName, family: TableFamily): Table {
     const all = this.chains[table];
     const builtIn = BUILT_IN[table];
-    const own = [...all.keys()].filter((name) => !builtIn.includes(name)).sort();
-    const chains = [...builtIn, ...own].map((name): Chain => {
-      const base = builtinBase(table, name, "accept");
-      return { name, ...(base && { base }), rules: all.get(name) ?? [], counters: NO_PACKETS };
+    const chains = builtIn.map((name): Chain => {
+      const base = builtinBase(table, name, "accept")!;
+      return { name, base, rules: all.get(name) ?? [], counters: NO_PACKETS };
     });
+    const own = [...all.keys()].filter((name) => name.startsWith("KUBE-")).sort();
+    for (const name of own) chains.push({ name, rules: all.get(name)!, counters: NO_PACKETS });
     return { family, name: table, chains, sets: [], maps: [] };
   }
 }

@@ -1,5 +1,5 @@
 import type { Address, Family } from "../../packet/address.js";
-import { hostPrefix, type MaskedAddress, parsePrefix, prefixLength, prefixMask } from "../../packet/prefix.js";
+import { type MaskedAddress, parsePrefix, prefixLength, prefixMask } from "../../packet/prefix.js";
 import type {
   Action,
   AddressMatch,
@@ -33,7 +33,12 @@ export function sourceWithin(prefix: MaskedAddress): AddressMatch[] {
 }
 
 export function sourceHost(address: Address): AddressMatch {
-  return source(hostPrefix(address));
+  return { kind: "address", field: "saddr", value: address, mask: hostMask(address), negate: false };
+}
+
+/** Shared: there are as many host addresses in a rule set as rules. */
+function hostMask(address: Address): Address {
+  return typeof address === "number" ? HOST_4 : HOST_6;
 }
 
 export function destination(prefix: MaskedAddress, negate = false): AddressMatch {
@@ -41,7 +46,7 @@ export function destination(prefix: MaskedAddress, negate = false): AddressMatch
 }
 
 export function destinationHost(address: Address): AddressMatch {
-  return destination(hostPrefix(address));
+  return { kind: "address", field: "daddr", value: address, mask: hostMask(address), negate: false };
 }
 
 const protocols = new Map<number, ProtocolMatch>();
@@ -165,5 +170,7 @@ export function loopback(family: Family): MaskedAddress {
   return family === "ip" ? LOOPBACK_4 : LOOPBACK_6;
 }
 
+const HOST_4 = prefixMask("ip", 32);
+const HOST_6 = prefixMask("ip6", 128);
 const LOOPBACK_4 = parsePrefix("127.0.0.0/8")!;
 const LOOPBACK_6 = parsePrefix("::1/128")!;
