@@ -1,7 +1,7 @@
 /** Membership in ipsets as `-m set` tests it (net/netfilter/ipset/ip_set_hash_*.c). */
 import type { Address, Family } from "../packet/address.js";
 import { insideMask, prefixLength } from "../packet/prefix.js";
-import { hasPorts, isIcmp } from "../packet/protocol.js";
+import { hasPorts, isIcmp, TCP, UDP } from "../packet/protocol.js";
 import type { Tuple } from "../packet/tuple.js";
 import type { IpSet, IpSetElement, IpSetPort } from "../ruleset/ipset.js";
 import type { SetMatch } from "../ruleset/types.js";
@@ -66,7 +66,7 @@ function partHolds(
 function portHolds(part: IpSetPort, direction: "src" | "dst", subject: SetSubject): boolean {
   const { protocol } = subject;
   if (part.protocol !== null && part.protocol !== protocol) return false;
-  if (part.protocol === null && !hasPorts(protocol)) return false;
+  if (part.protocol === null && protocol !== TCP && protocol !== UDP) return false; // bitmap:port
   const port = hasPorts(protocol)
     ? direction === "src"
       ? subject.sport

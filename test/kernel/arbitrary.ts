@@ -40,6 +40,46 @@ export const words: Readonly<Record<Family, Words>> = {
   },
 };
 
+/** The ipsets that random rules ask. */
+export const SETS: Readonly<Record<Family, string>> = {
+  ip: `create HOSTS hash:ip family inet
+add HOSTS 10.64.0.1
+add HOSTS 192.0.2.1
+create NETS hash:net family inet
+add NETS 10.64.0.0/30
+add NETS 10.64.0.2/32 nomatch
+add NETS 172.30.0.0/16
+create SERVICES hash:ip,port family inet
+add SERVICES 172.30.0.1,tcp:80
+add SERVICES 10.64.0.2,udp:53
+add SERVICES 10.200.0.1,sctp:443
+create PORTS bitmap:port range 0-65535
+add PORTS 80
+add PORTS 443
+create LOOPS hash:ip,port,net family inet
+add LOOPS 10.64.0.1,tcp:80,192.0.2.0/24
+add LOOPS 172.30.0.1,tcp:443,10.64.0.0/10
+`,
+  ip6: `create HOSTS hash:ip family inet6
+add HOSTS fd00:64::1
+add HOSTS 2001:db8::1
+create NETS hash:net family inet6
+add NETS fd00:64::/126
+add NETS fd00:64::2/128 nomatch
+add NETS fd00:30::/112
+create SERVICES hash:ip,port family inet6
+add SERVICES fd00:30::1,tcp:80
+add SERVICES fd00:64::2,udp:53
+add SERVICES fd00:200::1,sctp:443
+create PORTS bitmap:port range 0-65535
+add PORTS 80
+add PORTS 443
+create LOOPS hash:ip,port,net family inet6
+add LOOPS fd00:64::1,tcp:80,2001:db8::/64
+add LOOPS fd00:30::1,tcp:443,fd00:64::/32
+`,
+};
+
 export const ports = [22, 53, 80, 443, 8080, 40000] as const;
 export const marks = [0, 1, 2, 0x4000, 0x8001, 0xffffffff] as const;
 const portRanges = ["53", "80", "443", "80:443", ":1023", "1024:", "0", "79:81", "443:8080", "8080:65535"];
@@ -149,6 +189,22 @@ function matchesOf(family: Family, protocol: Protocol): fc.Arbitrary<string> {
     ),
     phrase("-m statistic --mode nth ", not, "--every ", pick("1", "2", "3", "5"), " --packet 0"),
     pick("-m statistic --mode nth --every 4 --packet 3", "-m statistic --mode nth --every 3 --packet 1"),
+    phrase(
+      "-m set ",
+      not,
+      "--match-set ",
+      pick(
+        "HOSTS src",
+        "HOSTS dst",
+        "NETS src",
+        "NETS dst",
+        "SERVICES dst,dst",
+        "SERVICES src,src",
+        "PORTS dst",
+        "PORTS src",
+      ),
+    ),
+    phrase("-m set ", not, "--match-set ", pick("LOOPS dst,dst,src", "SERVICES dst,dst", "PORTS dst")),
     phrase("-m physdev ", pick("! --physdev-is-in", "! --physdev-is-bridged", "--physdev-is-in")),
   ];
   if (protocol === "tcp" || protocol === "udp" || protocol === "sctp") {

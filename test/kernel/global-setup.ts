@@ -11,6 +11,7 @@ const tools = [
   "ip",
   "sysctl",
   "nft",
+  "ipset",
   "iptables-legacy-restore",
   "iptables-nft-restore",
   "ip6tables-legacy-restore",
@@ -30,7 +31,7 @@ function missing(): string[] {
 export default function setup(): () => void {
   const problems = missing();
   if (problems.length > 0) {
-    const packages = "iptables nftables iproute2 procps util-linux gcc libc6-dev";
+    const packages = "iptables nftables ipset iproute2 procps util-linux gcc libc6-dev";
     throw new Error(`the kernel cannot be asked:\n  ${problems.join("\n  ")}\n(Debian: apt-get install ${packages})`);
   }
   const directory = mkdtempSync(join(tmpdir(), "chainwalk-kernel-"));

@@ -173,6 +173,11 @@ export class KernelNode {
     this.run(["nft", "-f", "-"], `delete table inet ${TRACE_TABLE}\n${verb}`);
   }
 
+  /** Makes ipsets, as `ipset save` prints them. They must not be there yet. */
+  makeSets(text: string): void {
+    this.run(["ipset", "restore"], text);
+  }
+
   /** Makes connections without packets: answered, assured UDP flows from `filler(i)`. Throws where the kernel refuses one. */
   async makeConnections(count: number): Promise<void> {
     const [lines] = await this.ask([`c ${count}`]);
@@ -235,6 +240,8 @@ export class KernelNode {
       ...["all", "default", "lo", ...DEVICES].map(per).reduce((a, b) => ({ ...a, ...b })),
       [six ? "net.ipv6.conf.all.forwarding" : "net.ipv4.ip_forward"]: 1,
       [six ? "net.ipv6.icmp.ratelimit" : "net.ipv4.icmp_ratelimit"]: 0,
+      "net.ipv4.icmp_msgs_per_sec": 10_000_000,
+      "net.ipv4.icmp_msgs_burst": 1_000_000,
       [`net.netfilter.nf_log.${six ? 10 : 2}`]: "nfnetlink_log",
       "net.netfilter.nf_conntrack_log_invalid": 0,
     });

@@ -6,6 +6,7 @@ import type { Packet } from "../../src/packet/packet.js";
 import { isIcmp } from "../../src/packet/protocol.js";
 import type { Tuple } from "../../src/packet/tuple.js";
 import { resolve, type ResolvedRule, type ResolvedRuleSet } from "../../src/ruleset/resolve.js";
+import type { IpSet } from "../../src/ruleset/ipset.js";
 import type { NatRange, RandomMatch, RuleSet } from "../../src/ruleset/types.js";
 import { type Entry, readEntry } from "../../src/conntrack/entry.js";
 import { ADDRESSES, EXPIRES, MARK, META, STREAM } from "../../src/conntrack/table.js";
@@ -28,6 +29,8 @@ export interface Prediction {
 
 export interface ProjectOptions extends DatapathOptions {
   readonly semantics?: Semantics;
+  /** What `-m set` looks into. */
+  readonly ipsets?: readonly IpSet[];
 }
 
 /** A rule set whose rules can be found as a trace names them. */
@@ -64,7 +67,7 @@ export class ProjectNode {
   constructor(ruleset: RuleSet, node: Node, options: ProjectOptions = {}) {
     const resolved = resolve(ruleset);
     this.names = new RuleNames(resolved);
-    const linear = linearEngine(resolved, {}, options.semantics ?? semanticsOf());
+    const linear = linearEngine(resolved, {}, options.semantics ?? semanticsOf(options.ipsets));
     const engine: Engine = {
       ...linear,
       classify: (packet, context) => {

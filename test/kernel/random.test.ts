@@ -4,9 +4,9 @@ import { type Family, parseAddress } from "../../src/packet/address.js";
 import { makePacket, type Packet, tupleOf } from "../../src/packet/packet.js";
 import { ICMP, ICMPV6, isIcmp, SCTP, TCP } from "../../src/packet/protocol.js";
 import { formatTuple } from "../../src/packet/tuple.js";
-import { words, formatRuleSet, type RandomPacket, randomPacket, randomRuleSet } from "./arbitrary.js";
+import { SETS, words, formatRuleSet, type RandomPacket, randomPacket, randomRuleSet } from "./arbitrary.js";
 import { type Backend, KernelNode } from "./kernel-node.js";
-import { type Exchange, Session } from "./session.js";
+import { type Exchange, readSets, Session } from "./session.js";
 
 /** Rule sets in all, over the four pairs of backend and family. */
 const RULESETS = Number(process.env.CHAINWALK_KERNEL_RULESETS ?? 300);
@@ -62,7 +62,7 @@ function errorAbout(
 }
 
 async function compareOne(kernel: KernelNode, text: string, plans: readonly RandomPacket[]): Promise<void> {
-  const session = await Session.open(kernel, text);
+  const session = await Session.open(kernel, text, { ipsets: readSets(SETS[kernel.family]) });
   const exchanges: Exchange[] = [];
   for (const plan of plans) {
     const packet = packetOf(plan, exchanges, kernel);
@@ -82,6 +82,7 @@ function register(family: Family, backend: Backend): void {
     let kernel: KernelNode;
     beforeAll(async () => {
       kernel = await KernelNode.start(family, backend);
+      kernel.makeSets(SETS[family]);
     });
     afterAll(() => kernel?.stop());
     const rerun = `CHAINWALK_SEED=${seed} CHAINWALK_KERNEL_RULESETS=${RULESETS} npm run test:kernel -- random -t "${family} ${backend}"`;

@@ -1,5 +1,7 @@
 /** A rule set on both sides: what goes in, what the kernel does, what the project says of it. */
 import { formatTuple } from "../../src/packet/tuple.js";
+import type { IpSet } from "../../src/ruleset/ipset.js";
+import { readIpSets } from "../../src/syntax/ipset.js";
 import { readRules } from "../../src/syntax/read.js";
 import type { RuleSet } from "../../src/ruleset/types.js";
 import { disagreements, tally } from "./compare.js";
@@ -65,6 +67,13 @@ export function describeExchange({ injection, differences }: Exchange): string {
   const { packet } = injection;
   const where = packet.entrance === "output" ? `from the node with mark ${packet.mark}` : `in by ${packet.iif}`;
   return `${formatTuple(packet)} ${where}, flags ${packet.tcpFlags}:\n  ${differences.join("\n  ")}`;
+}
+
+/** Reads a text of `ipset save`; throws with its problems. */
+export function readSets(text: string): readonly IpSet[] {
+  const { sets, problems } = readIpSets(text);
+  if (sets === undefined || problems.length > 0) throw new Error(problems.map((p) => p.message).join("\n"));
+  return sets;
 }
 
 /** Reads a rule text; throws with its problems. */
