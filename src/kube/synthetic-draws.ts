@@ -1,6 +1,5 @@
 /** What of a synthetic cluster is drawn by weights and distributions. */
 import type { ServiceProtocol, ServiceType } from "./objects.js";
-import type { SyntheticOptions } from "./synthetic.js";
 import { requireCount, tooBad } from "./synthetic-ranges.js";
 
 /**
@@ -36,8 +35,10 @@ export function countPicker(counts: EndpointCounts, random: () => number): () =>
   return () => Math.min(most, Math.round(scale * (1 - random()) ** (-1 / SHAPE)));
 }
 
+export type ProtocolWeights = Readonly<Partial<Record<"tcp" | "udp" | "sctp", number>>>;
+
 /** A sampler of protocols by weight. Throws ProblemError where no weight is positive. */
-export function protocolPicker(weights: SyntheticOptions["protocols"], random: () => number): () => ServiceProtocol {
+export function protocolPicker(weights: ProtocolWeights | undefined, random: () => number): () => ServiceProtocol {
   const { tcp = 0, udp = 0, sctp = 0 } = weights ?? { tcp: 90, udp: 9, sctp: 1 };
   const sum = tcp + udp + sctp;
   if (!(sum > 0) || tcp < 0 || udp < 0 || sctp < 0)
@@ -58,8 +59,10 @@ export const syntheticTypes: readonly SyntheticType[] = [
   "ExternalName",
 ];
 
+export type TypeWeights = Readonly<Partial<Record<SyntheticType, number>>>;
+
 /** A sampler of types by weight; without weights all are ClusterIP. Throws ProblemError where no weight is positive. */
-export function typePicker(weights: SyntheticOptions["types"], random: () => number): () => SyntheticType {
+export function typePicker(weights: TypeWeights | undefined, random: () => number): () => SyntheticType {
   if (weights === undefined) return () => "ClusterIP";
   const list = syntheticTypes.map((type) => weights[type] ?? 0);
   const sum = list.reduce((a, b) => a + b, 0);

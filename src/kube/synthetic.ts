@@ -10,7 +10,15 @@ import {
   type ServiceProtocol,
   type SliceEndpoint,
 } from "./objects.js";
-import { countPicker, type EndpointCounts, protocolPicker, type SyntheticType, typePicker } from "./synthetic-draws.js";
+import {
+  countPicker,
+  type EndpointCounts,
+  protocolPicker,
+  type ProtocolWeights,
+  type SyntheticType,
+  typePicker,
+  type TypeWeights,
+} from "./synthetic-draws.js";
 import { componentNames, namespaces, portsOf } from "./synthetic-names.js";
 import {
   addressRange,
@@ -31,9 +39,9 @@ export interface SyntheticOptions {
   readonly endpoints: EndpointCounts;
   readonly seed: string | number;
   /** Weights of the protocols; the default is 90 tcp, 9 udp, 1 sctp. */
-  readonly protocols?: Readonly<Partial<Record<"tcp" | "udp" | "sctp", number>>>;
+  readonly protocols?: ProtocolWeights;
   /** Weights of the types; by default all services are ClusterIP. */
-  readonly types?: Readonly<Partial<Record<SyntheticType, number>>>;
+  readonly types?: TypeWeights;
   /** Pods' addresses, 254 to a node; default 10.0.0.0/8. Its family is the cluster's. */
   readonly podCIDR?: string;
   /** Default 172.16.0.0/12. */
