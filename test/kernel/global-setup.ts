@@ -1,6 +1,6 @@
 /** Checks that the kernel can be asked at all, compiles port.c, and prints at the end what was compared. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Tally } from "./compare.js";
@@ -28,13 +28,24 @@ function missing(): string[] {
   return found;
 }
 
+const PREFIX = "chainwalk-kernel-";
+
+/** Folders of runs that were killed. Their namespaces went with their processes. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = name.startsWith(PREFIX) ? Number(name.slice(PREFIX.length).split("-")[0]) : NaN;
+    if (Number.isInteger(pid) && !existsSync(`/proc/${pid}`)) rmSync(join(tmpdir(), name), { recursive: true });
+  }
+}
+
 export default function setup(): () => void {
   const problems = missing();
   if (problems.length > 0) {
     const packages = "iptables nftables ipset iproute2 procps util-linux gcc libc6-dev";
     throw new Error(`the kernel cannot be asked:\n  ${problems.join("\n  ")}\n(Debian: apt-get install ${packages})`);
   }
-  const directory = mkdtempSync(join(tmpdir(), "chainwalk-kernel-"));
+  removeLeftovers();
+  const directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
   const program = join(directory, "port");
   const source = join(import.meta.dirname, "port.c");
   const compiled = spawnSync("cc", ["-O2", "-Wall", "-o", program, source], { encoding: "utf8" });
