@@ -8,6 +8,7 @@ import {
   type ProxyConfiguration,
   settingsOf,
 } from "../../kube/configuration.js";
+import { printInPieces } from "../../kube/iptables-mode/print-pieces.js";
 import { planSync, type Sync } from "../../kube/iptables-mode/sync.js";
 import { writeIptables } from "../../kube/iptables-mode/write.js";
 import { printObjects } from "../../kube/manifest/print-objects.js";
@@ -17,7 +18,6 @@ import { remarkNode } from "../../kube/node-remark.js";
 import type { KubernetesObject } from "../../kube/objects.js";
 import { type ServicePort, servicePortsOf } from "../../kube/services.js";
 import { type Cluster, synthesizeCluster } from "../../kube/synthetic.js";
-import { printRules } from "../../syntax/iptables/printer.js";
 import { describeProblems, InputError, UsageError } from "../failure.js";
 import type { Io } from "../io.js";
 import {
@@ -82,7 +82,8 @@ export function define(command: Command, io: Io): void {
         return writeSync(planSync(before, after, settings, options.kubeProxyVersion), options, io);
       }
       const ruleset = remarkNode(writeIptables(after, settings, options.kubeProxyVersion), target.node);
-      io.write(options.json === true ? `${JSON.stringify(ruleset, undefined, 1)}\n` : printRules(ruleset));
+      if (options.json === true) io.write(`${JSON.stringify(ruleset, undefined, 1)}\n`);
+      else for (const piece of printInPieces(ruleset)) io.write(piece);
     });
 }
 
