@@ -3,9 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseAddress } from "../../src/packet/address.js";
 import { DEFAULT_CONFIGURATION, type ProxyConfiguration } from "../../src/kube/configuration.js";
 import { LAYOUTS, type LayoutName } from "../../src/kube/iptables-mode/layout.js";
-import { printInPieces } from "../../src/kube/iptables-mode/print-pieces.js";
 import { generateIptables } from "../../src/kube/iptables-mode/write.js";
-import { remarkNode } from "../../src/kube/node-remark.js";
 import type { KubernetesObject } from "../../src/kube/objects.js";
 import { synthesizeCluster } from "../../src/kube/synthetic.js";
 import { resolve } from "../../src/ruleset/resolve.js";
@@ -76,16 +74,6 @@ describe("what kube-proxy writes in iptables mode", () => {
       );
     },
   );
-
-  it("law: the pieces of a text make the text", () => {
-    for (const services of [0, 3, 700]) {
-      const cluster = synthesizeCluster({ services, endpoints: 3, seed: 1 });
-      const ruleset = remarkNode(generateIptables(cluster.objects, cluster.configuration, cluster.node), cluster.node);
-      const pieces = [...printInPieces(ruleset)];
-      expect(pieces.join("")).toBe(printRules(ruleset));
-      expect(pieces.length).toBeGreaterThan(services / 200);
-    }
-  });
 
   it("one service with three endpoints, v1.30", () => {
     const ruleset = generate([webService(), webSlice(["10.0.0.1", "10.0.0.2", "10.0.0.3"])]);

@@ -8,7 +8,6 @@ import {
   type ProxyConfiguration,
   settingsOf,
 } from "../../kube/configuration.js";
-import { printInPieces } from "../../kube/iptables-mode/print-pieces.js";
 import { planSync, type Sync } from "../../kube/iptables-mode/sync.js";
 import { writeIptables } from "../../kube/iptables-mode/write.js";
 import { printObjects } from "../../kube/manifest/print-objects.js";
@@ -29,6 +28,7 @@ import {
 } from "../options/cluster.js";
 import { choiceWord } from "../options/values.js";
 import { readInput } from "../read-input.js";
+import { printInPieces } from "../../syntax/iptables/printer.js";
 
 interface GenerateOptions extends TargetOptions, SyntheticFlags {
   readonly objects?: string;

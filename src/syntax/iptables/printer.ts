@@ -5,12 +5,19 @@ import { HEADER_PLACES, type HeaderMatch, headerPlace, printHeader } from "./hea
 import type { MatchSyntax, TargetSyntax } from "./module.js";
 import { type MatchKindOfIptables, matches, type TargetKindOfIptables, targets } from "./registry.js";
 
+/** Lines of a piece: few enough to die young, many enough that writing them costs nothing. */
+const PIECE = 2000;
+
 /**
  * Prints every table: as `*table` ... `COMMIT`, or, where it was read from a bare listing, as `iptables -S` does. Throws ProblemError
  * where iptables has no words for something (sets, verdict maps, family inet).
  */
 export function printRules(ruleset: RuleSet): string {
-  const lines: string[] = [];
+  return [...printInPieces(ruleset)].join("");
+}
+
+/** The text of `printRules` in pieces: that of a large cluster is hundreds of megabytes, and holding its lines until the end takes longer than making them. */
+export function* printInPieces(ruleset: RuleSet): Generator<string> {
   for (const table of ruleset.tables) {
     if (table.family === "inet" || table.sets.length > 0 || table.maps.length > 0)
       throw new ProblemError(
@@ -20,16 +27,20 @@ export function printRules(ruleset: RuleSet): string {
           table.span,
         ),
       );
-    if (table.partial === true) printListing(table, lines);
-    else printTable(table, lines);
+    yield* table.partial === true ? printListing(table) : printTable(table);
   }
-  if (ruleset.remarks) lines.push(...ruleset.remarks);
-  return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+  if (ruleset.remarks) yield piece([...ruleset.remarks]);
 }
 
-function printTable(table: Table, lines: string[]): void {
-  if (table.remarks) lines.push(...table.remarks.before);
-  lines.push(`*${table.name}`);
+/** The lines as text, and none left. */
+function piece(lines: string[]): string {
+  const text = lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+  lines.length = 0;
+  return text;
+}
+
+function* printTable(table: Table): Generator<string> {
+  const lines: string[] = [...(table.remarks?.before ?? []), `*${table.name}`];
   for (const { name, base, counters } of table.chains) {
     const policy = base === undefined ? "-" : base.policy.toUpperCase();
     lines.push(`:${name} ${policy} [${counters?.packets ?? 0}:${counters?.bytes ?? 0}]`);
@@ -40,22 +51,26 @@ function printTable(table: Table, lines: string[]): void {
       const { counters } = rule;
       const line = printRule(rule, chain.name);
       lines.push(counters === undefined ? line : `[${counters.packets}:${counters.bytes}] ${line}`);
+      if (lines.length >= PIECE) yield piece(lines);
     }
   }
-  lines.push("COMMIT");
-  if (table.remarks) lines.push(...table.remarks.after);
+  lines.push("COMMIT", ...(table.remarks?.after ?? []));
+  yield piece(lines);
 }
 
 /** Chains are declared only where the rules alone would not say which there are, and in which order. */
-function printListing(table: Table, lines: string[]): void {
+function* printListing(table: Table): Generator<string> {
+  const lines: string[] = [];
   if (table.chains.some((chain) => chain.rules.length === 0 || chain.base?.policy === "drop" || chain.counters))
     for (const chain of table.chains) lines.push(declaration(chain));
   for (const chain of table.chains) {
     for (const rule of chain.rules) {
       if (rule.remarks) lines.push(...rule.remarks);
       lines.push(`-A ${chain.name}${printStatements(rule, true)}`);
+      if (lines.length >= PIECE) yield piece(lines);
     }
   }
+  yield piece(lines);
 }
 
 function declaration({ name, base, counters }: Chain): string {
