@@ -24,11 +24,17 @@ export { resolve, type ResolvedChain, type ResolvedRule, type ResolvedRuleSet } 
 
 export { formatProblem } from "./syntax/problem.js";
 export { readRules, type ReadOptions, type ReadResult } from "./syntax/read.js";
-export { printRule, printRules } from "./syntax/iptables/printer.js";
+export { readIpSets } from "./syntax/ipset.js";
+export { printInPieces, printRule, printRules } from "./syntax/iptables/printer.js";
 
 export { DEFAULT_CONFIGURATION, type NodeFacts, type ProxyConfiguration } from "./kube/configuration.js";
 export { generateIptables } from "./kube/iptables-mode/write.js";
-export { LAYOUTS, type LayoutName } from "./kube/iptables-mode/layout.js";
+export { LAYOUTS, type LayoutName, layoutOf } from "./kube/iptables-mode/layout.js";
+export { applySync, planSync, type Sync } from "./kube/iptables-mode/sync.js";
+export { printObjects } from "./kube/manifest/print-objects.js";
+export { type ReadConfiguration, readConfiguration } from "./kube/manifest/read-configuration.js";
+export { type ReadObjects, readObjects } from "./kube/manifest/read-objects.js";
+export { objectsOfServices } from "./kube/objects-of-services.js";
 export { endpointChainName, serviceChainName, servicePortName } from "./kube/names.js";
 export type { EndpointSlice, KubernetesObject, Service } from "./kube/objects.js";
 export { type Cluster, synthesizeCluster, type SyntheticOptions } from "./kube/synthetic.js";

@@ -15,8 +15,17 @@ function mix(x: number): number {
  * `seed` is any safe integer. Of one seed and visit, no two rules share a key.
  */
 export function drawKey(seed: number, rule: number, visit: number): number {
+  return ruleKey(seedKey(seed), rule, visit);
+}
+
+/** The part of drawKey that the seed alone decides; `drawKey(s, r, v)` is `ruleKey(seedKey(s), r, v)`. */
+export function seedKey(seed: number): number {
   const high = Math.floor(seed / 0x100000000);
-  const seeded = mix(mix(seed ^ 0x9e3779b9) + high);
+  return mix(mix(seed ^ 0x9e3779b9) + high);
+}
+
+/** The key of a rule and visit under a seed's key. */
+export function ruleKey(seeded: number, rule: number, visit: number): number {
   return mix(mix(seeded + Math.imul(visit, 0x85ebca6b)) + rule);
 }
 

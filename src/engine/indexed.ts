@@ -44,7 +44,7 @@ export function columnEngine(resolved: ResolvedRuleSet, options: IndexedOptions)
 
 function scanBatch(scan: Scan, plain: Engine, batch: PacketBatch, context: Context, out: OutcomeBatch): void {
   out.reset();
-  scan.begin(batch);
+  scan.begin(batch, context);
   const fits = batch.family === "ip" && context.node === scan.node;
   for (let i = 0; i < batch.count; i++) {
     if (!fits || !scan.walk(batch, i, context, out)) out.set(i, classifyOne(plain, batch, i, context));
@@ -74,7 +74,7 @@ export function indexedEngine(resolved: ResolvedRuleSet, options: IndexedOptions
     },
     classifyBatch(batch, context, out) {
       out.reset();
-      scan.begin(batch);
+      scan.begin(batch, context);
       const fits = batch.family === "ip" && context.node === plan.node;
       if (fits) lookup.batch(batch, context, out);
       for (let n = 0, i: number; n < (fits ? lookup.leftOver : batch.count); n++) {

@@ -13,7 +13,8 @@ import type { ResolvedRuleSet } from "../ruleset/resolve.js";
 import { type Columns, Op } from "./compile/columns.js";
 import type { ChainIndex } from "./compile/partition.js";
 import { OutcomeFlag, type OutcomeBatch, VERDICT_ACCEPT, VERDICT_DROP, VERDICT_REJECT } from "./outcome-batch.js";
-import { type Schedule, schedule, type Stage, type Station, ways } from "./path.js";
+import { drawBits, ruleKey, seedKey } from "./draw.js";
+import { type Schedule, schedule, type Stage, type Station, type Way, ways } from "./path.js";
 import type { Context } from "./types.js";
 
 /** How a chain ended: one of the three verdicts of OutcomeBatch, or one of these. */
@@ -21,6 +22,46 @@ const TRANSLATED = 3;
 const GENERAL = 4;
 
 const ENTRY_STATES = CtState.new | CtState.established | CtState.related;
+
+/** A station by numbers. */
+interface StationRow {
+  readonly kind: number;
+  /** Ids of its chains. */
+  readonly chains: Int32Array;
+}
+
+const CONNTRACK = 0;
+const CHAIN = 1;
+const NAT_DESTINATION = 2;
+const NAT_SOURCE = 3;
+
+/** A stage of the way with its stations. All rows are of one shape, so that the loops over them stay fast. */
+interface StageRow {
+  readonly isRoute: boolean;
+  readonly loopback: boolean;
+  /** No outgoing interface is known here. */
+  readonly inward: boolean;
+  readonly stations: readonly StationRow[];
+}
+
+function stageRow(stage: Stage, schedule: Schedule): StageRow {
+  if (stage.kind === "route") return { isRoute: true, loopback: false, inward: false, stations: [] };
+  const inward = stage.hook === "prerouting" || stage.hook === "input";
+  return { isRoute: false, loopback: stage.loopback === true, inward, stations: schedule[stage.hook].map(stationRow) };
+}
+
+function stationRow(station: Station): StationRow {
+  switch (station.kind) {
+    case "conntrack":
+      return { kind: CONNTRACK, chains: new Int32Array(0) };
+    case "chain":
+      return { kind: CHAIN, chains: Int32Array.of(station.chain.id) };
+    case "nat": {
+      const kind = station.manip === "destination" ? NAT_DESTINATION : NAT_SOURCE;
+      return { kind, chains: Int32Array.from(station.chains, (chain) => chain.id) };
+    }
+  }
+}
 
 export class Scan {
   // The packet as it stands.
@@ -57,7 +98,10 @@ export class Scan {
   private readonly entryEpoch: Int32Array;
   private epoch = 0;
   private readonly policies: Uint8Array;
-  private readonly schedule: Schedule;
+  private readonly ways: readonly { readonly [K in keyof Way]: readonly StageRow[] }[];
+  private readonly indexes: readonly (ChainIndex | undefined)[];
+  /** What the seed of the batch's draws decides; -1 where they are no named draws. */
+  private seeded = -1;
 
   /** Interfaces by number; 0 is none, 1 is lo. */
   private readonly interfaces: string[] = ["", "lo"];
@@ -72,8 +116,9 @@ export class Scan {
     resolved: ResolvedRuleSet,
     private readonly columns: Columns,
     readonly node: Node,
-    private readonly indexes: readonly (ChainIndex | undefined)[] = [],
+    indexes?: readonly (ChainIndex | undefined)[],
   ) {
+    this.indexes = indexes ?? resolved.chains.map(() => undefined);
     this.dstColumn = new Int32Array(columns.dst.buffer);
     this.srcColumn = new Int32Array(columns.src.buffer);
     this.stack = new Int32Array((resolved.chains.length + 1) * 2);
@@ -82,7 +127,13 @@ export class Scan {
     this.policies = Uint8Array.from(resolved.chains, ({ base }) =>
       base?.policy === "drop" ? VERDICT_DROP : VERDICT_ACCEPT,
     );
-    this.schedule = schedule(resolved, "ip");
+    const stations = schedule(resolved, "ip");
+    const rows = (stages: readonly Stage[]): StageRow[] => stages.map((stage) => stageRow(stage, stations));
+    this.ways = [ways.prerouting, ways.output].map((way) => ({
+      first: rows(way.first),
+      local: rows(way.local),
+      forward: rows(way.forward),
+    }));
     this.local = Int32Array.from(node.addresses.filter((address) => typeof address === "number"));
     this.routes = node.routes
       .filter(({ value }) => typeof value === "number")
@@ -96,7 +147,8 @@ export class Scan {
   }
 
   /** Before the packets of a batch: its interface names become numbers, and the work counters zero. */
-  begin(batch: PacketBatch): void {
+  begin(batch: PacketBatch, { draw }: Context): void {
+    this.seeded = draw.seed === undefined ? -1 : seedKey(draw.seed);
     this.iifNumbers = batch.interfaces.map((name) => this.interfaceNumber(name));
     this.visited = this.entered = this.draws = this.lookups = 0;
   }
@@ -154,59 +206,46 @@ export class Scan {
   }
 
   private passAll(batch: PacketBatch, i: number, context: Context): number {
-    const way = batch.entrance[i] === ENTRANCE_PREROUTING ? ways.prerouting : ways.output;
+    const way = this.ways[batch.entrance[i] === ENTRANCE_PREROUTING ? 0 : 1]!;
     const verdict = this.passStages(way.first, batch, i, context);
     if (verdict !== VERDICT_ACCEPT) return verdict;
     return this.passStages(this.way === 1 ? way.local : way.forward, batch, i, context);
   }
 
-  private passStages(stages: readonly Stage[], batch: PacketBatch, i: number, context: Context): number {
+  private passStages(stages: readonly StageRow[], batch: PacketBatch, i: number, context: Context): number {
     for (let s = 0; s < stages.length; s++) {
       const stage = stages[s]!;
-      if (stage.kind === "route") {
+      if (stage.isRoute) {
         this.route();
         continue;
       }
-      if (stage.loopback === true) {
+      if (stage.loopback) {
         if ((this.flags & (OutcomeFlag.masquerade | OutcomeFlag.snat)) !== 0) return GENERAL;
         this.iif = 1;
         if ((this.state & ENTRY_STATES) !== 0) this.status |= CtStatus.confirmed;
       }
-      if (stage.hook === "prerouting" || stage.hook === "input") this.oif = 0;
-      const stations = this.schedule[stage.hook];
+      if (stage.inward) this.oif = 0;
+      const { stations } = stage;
       for (let t = 0; t < stations.length; t++) {
-        const verdict = this.passStation(stations[t]!, batch, i, context);
-        if (verdict !== VERDICT_ACCEPT) return stage.loopback === true ? GENERAL : verdict;
+        const { kind, chains } = stations[t]!;
+        let verdict: number = VERDICT_ACCEPT;
+        if (kind === CHAIN) verdict = this.runChain(chains[0]!, context);
+        else if (kind === CONNTRACK) this.tracked = true;
+        else verdict = this.translate(kind, chains, batch, i, context);
+        if (verdict !== VERDICT_ACCEPT) return stage.loopback ? GENERAL : verdict;
       }
     }
     return VERDICT_ACCEPT;
   }
 
-  private passStation(station: Station, batch: PacketBatch, i: number, context: Context): number {
-    switch (station.kind) {
-      case "conntrack":
-        this.tracked = true;
-        return VERDICT_ACCEPT;
-      case "chain":
-        return this.runChain(station.chain.id, context);
-      case "nat":
-        return this.translate(station, batch, i, context);
-    }
-  }
-
-  private translate(
-    station: Extract<Station, { kind: "nat" }>,
-    batch: PacketBatch,
-    i: number,
-    context: Context,
-  ): number {
+  private translate(kind: number, chains: Int32Array, batch: PacketBatch, i: number, context: Context): number {
     if ((this.state & ENTRY_STATES) === 0) return VERDICT_ACCEPT;
-    if (station.manip === "destination" ? this.settledDestination : this.settledSource) return VERDICT_ACCEPT;
-    if (station.manip === "destination") this.settledDestination = true;
+    if (kind === NAT_DESTINATION ? this.settledDestination : this.settledSource) return VERDICT_ACCEPT;
+    if (kind === NAT_DESTINATION) this.settledDestination = true;
     else this.settledSource = true;
     if (this.state !== CtState.new || (this.status & CtStatus.confirmed) !== 0) {
       if (isIcmp(this.protocol)) return GENERAL; // an error about the connection is translated in another way
-      if (station.manip === "destination") {
+      if (kind === NAT_DESTINATION) {
         this.dst = batch.toDst[i]! | 0;
         this.dport = batch.toDport[i]!;
       } else {
@@ -215,8 +254,8 @@ export class Scan {
       }
       return VERDICT_ACCEPT;
     }
-    for (let c = 0; c < station.chains.length; c++) {
-      const verdict = this.runChain(station.chains[c]!.id, context);
+    for (let c = 0; c < chains.length; c++) {
+      const verdict = this.runChain(chains[c]!, context);
       if (verdict === TRANSLATED) break;
       if (verdict !== VERDICT_ACCEPT) return verdict;
     }
@@ -359,7 +398,7 @@ export class Scan {
             break;
           case Op.random:
             this.draws++;
-            passed = (context.draw(this.id, row, this.entryCount[chain]!) & 0x7fffffff) < a !== (code[pc + 3] === 1);
+            passed = (this.draw(row, chain, context) & 0x7fffffff) < a !== (code[pc + 3] === 1);
             break;
           case Op.flags:
             passed = ((this.tcpFlags & code[pc + 2]!) === a) !== (code[pc + 3] === 1);
@@ -417,6 +456,12 @@ export class Scan {
       end = chainStart[chain + 1]!;
       index = this.indexes[chain];
     }
+  }
+
+  private draw(row: number, chain: number, context: Context): number {
+    const visit = this.entryCount[chain]!;
+    if (this.seeded < 0) return context.draw(this.id, row, visit);
+    return drawBits(ruleKey(this.seeded, row, visit) | 0, this.id | 0);
   }
 
   /** The bits of CtState a rule sees: before conntrack, and without an entry, invalid. */

@@ -37,7 +37,9 @@ function expandDotted(text: string): string | undefined {
   if (!text.includes(".")) return text;
   const tail = text.lastIndexOf(":") + 1;
   const value = parseDotted(text, tail, text.length);
-  return value < 0 ? undefined : `${text.slice(0, tail)}${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`;
+  return value < 0
+    ? undefined
+    : `${text.slice(0, tail)}${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`;
 }
 
 /**
