@@ -194,6 +194,16 @@ function register(family: Family, backend: Backend): void {
       await open(at("client")).send("client", RST);
     });
 
+    it("a SYN in the middle of what is believed to be a connection, answered: the two ends are right", async () => {
+      const talk = open(at("client"));
+      await talk.send("client", ACK);
+      await talk.send("server", ACK);
+      await talk.send("client", SYN);
+      await talk.send("server", SYN | ACK);
+      expect(talk.last!.seen.entry!.state).toBe("SYN_RECV");
+      await talk.send("client", ACK);
+    });
+
     it("a refused connection", async () => {
       const talk = open(at("client"));
       await talk.send("client", SYN);

@@ -124,6 +124,14 @@ export class ProjectNode {
     return { ...said, entry: readEntry(table, ref, table.tick(now)), result: { ...result, ref, packet } };
   }
 
+  /** The protocol's state of the connection a tuple belongs to; undefined where it has none. */
+  stateOf(packet: Packet, now: number): string | undefined {
+    const table = this.datapath.table(packet.family);
+    const tick = table.tick(now);
+    const ref = table.lookupLive(packet, tick);
+    return ref === 0 ? undefined : readEntry(table, ref, tick).state;
+  }
+
   forgetConnections(family: Family): void {
     this.datapath.table(family).clear();
   }
