@@ -195,6 +195,7 @@ export function matchTable(ipsets: IpSets = new Map()): MatchTable {
       walk.view.change({ kind: "accounting", name: m.name, bytes: walk.packet.length });
       return true;
     },
+    compare: (_, __, place) => refuse(place, "comparisons of nftables cannot be evaluated yet"),
     lookup: (_, __, place) => refuse(place, "sets of nftables cannot be evaluated yet"),
     "opaque-match": (m, walk, place) => {
       const answer = walk.context.assume?.(place.at);

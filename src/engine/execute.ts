@@ -52,6 +52,7 @@ export const actions: ActionTable = {
     } else walk.mark = ((walk.mark & ~action.nfmask) ^ (walk.ctmark & action.ctmask)) >>> 0;
     return "statement";
   },
+  assign: (_, __, place) => refuse(place, "expressions of nftables cannot be evaluated yet"),
   log: () => "statement",
   // net/netfilter/xt_CT.c: only a packet that conntrack has not seen yet
   notrack: (_, walk) => {

@@ -1,7 +1,8 @@
 /** Actions and verdicts: the statements that do. Part of the language: see types.ts. */
 import type { Address } from "../packet/address.js";
 import type { PortRange } from "./matches.js";
-import type { KeyField, SetDefinition, SetElement } from "./sets.js";
+import type { Expression, MapExpression } from "./expressions.js";
+import type { SetElement } from "./values.js";
 
 export type Action =
   | DnatAction
@@ -10,6 +11,7 @@ export type Action =
   | RedirectAction
   | SetMarkAction
   | CopyMarkAction
+  | AssignAction
   | LogAction
   | NotrackAction
   | SetUpdateAction
@@ -28,15 +30,25 @@ export interface NatRange {
   readonly persistent?: boolean;
 }
 
+/** nft `dnat to ip saddr map @m`: the range is looked up; `to` holds what is fixed of it (a port, the flags). */
+export interface MappedRange {
+  /** Its data: an address, or an address and a port. No element fails the rule. */
+  readonly addresses?: MapExpression;
+  /** Its data: a port (`dnat to 10.0.0.1:tcp dport map { 80 : 8080 }`). */
+  readonly ports?: MapExpression;
+}
+
 /** Ends the base chain as accept, as do the other three translations. */
 export interface DnatAction {
   readonly kind: "dnat";
   readonly to: NatRange;
+  readonly mapped?: MappedRange;
 }
 
 export interface SnatAction {
   readonly kind: "snat";
   readonly to: NatRange;
+  readonly mapped?: MappedRange;
 }
 
 /** SNAT to the address of the outgoing interface. */
@@ -67,6 +79,13 @@ export interface CopyMarkAction {
   readonly ctmask: number;
 }
 
+/** nft `meta mark set EXPRESSION`, `ct mark set EXPRESSION`, where no other action says it. */
+export interface AssignAction {
+  readonly kind: "assign";
+  readonly field: "mark" | "ctmark";
+  readonly value: Expression;
+}
+
 /** No verdict. The options are kept as words, in the order iptables-save prints them. */
 export interface LogAction {
   readonly kind: "log";
@@ -80,13 +99,14 @@ export interface NotrackAction {
   readonly target: "NOTRACK" | "CT";
 }
 
-/** nft `add|update|delete @set { key }`. No verdict. */
+/** nft `add|update|delete @set { key }`, of a map `{ key : data }`. No verdict. A full set fails the rule (nft_dynset.c). */
 export interface SetUpdateAction {
   readonly kind: "set-update";
   readonly operation: "add" | "update" | "delete";
   readonly set: string;
-  readonly key: readonly KeyField[];
-  /** Seconds; absent: the set's own. */
+  readonly key: readonly Expression[];
+  readonly data?: readonly Expression[];
+  /** Milliseconds; absent: the set's own. */
   readonly timeout?: number;
 }
 
@@ -117,17 +137,14 @@ export type Verdict =
 /** nft `vmap`: the verdict of the element the key equals; none: the rule goes on. */
 export interface VerdictMap {
   readonly kind: "verdict-map";
-  readonly key: readonly KeyField[];
+  readonly key: readonly Expression[];
   /** A named map, or the elements of an anonymous one. */
   readonly map: string | readonly MapElement[];
 }
 
+/** An element of a verdict map. */
 export interface MapElement extends SetElement {
   readonly verdict: Verdict;
-}
-
-export interface MapDefinition extends Omit<SetDefinition, "elements"> {
-  readonly elements: readonly MapElement[];
 }
 
 export type ActionKind = Action["kind"];

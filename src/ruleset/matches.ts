@@ -1,7 +1,8 @@
 /** Matches: the statements that ask. Part of the language: see types.ts. */
 import type { Address } from "../packet/address.js";
 import type { MaskedAddress } from "../packet/prefix.js";
-import type { KeyField, SetElement } from "./sets.js";
+import type { Expression } from "./expressions.js";
+import type { KeyPart, SetElement } from "./values.js";
 
 export type Match =
   | AddressMatch
@@ -24,6 +25,7 @@ export type Match =
   | LimitMatch
   | MacMatch
   | AccountingMatch
+  | CompareMatch
   | LookupMatch
   | OpaqueMatch;
 
@@ -266,10 +268,22 @@ export interface AccountingMatch {
   readonly name: string;
 }
 
+/**
+ * nft `left == right` where no other match says it: (left in right) !== negate. The order operators are ranges; `spelled` keeps how they were
+ * written. Where the packet has no such field the rule fails, negated or not.
+ */
+export interface CompareMatch {
+  readonly kind: "compare";
+  readonly left: Expression;
+  readonly right: KeyPart;
+  readonly negate: boolean;
+  readonly spelled?: "<" | ">" | "<=" | ">=";
+}
+
 /** nft `ip daddr . meta l4proto . th dport @set`: a concatenated key is an element of a set. */
 export interface LookupMatch {
   readonly kind: "lookup";
-  readonly key: readonly KeyField[];
+  readonly key: readonly Expression[];
   /** A named set, or the elements of an anonymous one. */
   readonly set: string | readonly SetElement[];
   readonly negate: boolean;

@@ -1,37 +1,46 @@
-/** Sets: what a key may be made of, and what holds keys. Part of the language: see types.ts. */
-import type { MaskedAddress } from "../packet/prefix.js";
+/** Sets and maps of a table. Part of the language: see types.ts. */
+import type { MapElement } from "./actions.js";
+import type { DataElement, SetElement, Span } from "./values.js";
 
-/** Where a line of input stands: both counted from 1. */
-export interface Span {
-  readonly line: number;
-  readonly column: number;
-}
+export type KeyType =
+  | "ipv4_addr"
+  | "ipv6_addr"
+  | "inet_proto"
+  | "inet_service"
+  | "icmp_type"
+  | "icmpv6_type"
+  | "ifname"
+  | "mark"
+  | "ct_state"
+  | "nf_proto"
+  | "integer";
 
-/** Fields a key of sets, maps and lookups may be made of, named as nft names them. */
-export type KeyField =
-  "saddr" | "daddr" | "protocol" | "sport" | "dport" | "iif" | "oif" | "mark" | "ctmark" | "random" | "increment";
-
-/** One component of an element: an address with its mask, a number or range (protocol, port, mark), a name (interface). */
-export type KeyPart = MaskedAddress | readonly [first: number, last: number] | string;
-
-export interface SetElement {
-  readonly key: readonly KeyPart[];
-  /** Seconds. */
-  readonly timeout?: number;
-  readonly comment?: string;
-  readonly span?: Span;
-}
-
-export type KeyType = "ipv4_addr" | "ipv6_addr" | "inet_proto" | "inet_service" | "ifname" | "mark";
-
+/** A named set of a table. */
 export interface SetDefinition {
   readonly name: string;
   readonly type: readonly KeyType[];
   readonly flags: readonly ("constant" | "interval" | "timeout" | "dynamic")[];
-  /** Seconds. */
+  /** Milliseconds. */
   readonly timeout?: number;
+  /** Milliseconds between two clean-ups of what has timed out; it has no bearing on what a lookup finds. */
+  readonly gcInterval?: number;
   readonly size?: number;
+  readonly policy?: "performance" | "memory";
+  readonly autoMerge?: true;
   readonly comment?: string;
   readonly elements: readonly SetElement[];
   readonly span?: Span;
+}
+
+/** A named map of a table: to verdicts, or to values of the given types. */
+export type MapDefinition = VerdictMapDefinition | DataMapDefinition;
+
+export interface VerdictMapDefinition extends Omit<SetDefinition, "elements"> {
+  readonly value: "verdict";
+  readonly elements: readonly MapElement[];
+}
+
+export interface DataMapDefinition extends Omit<SetDefinition, "elements"> {
+  readonly value: readonly KeyType[];
+  readonly elements: readonly DataElement[];
 }

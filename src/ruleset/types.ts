@@ -1,15 +1,18 @@
 /**
  * The language in the middle: a rule set as plain, immutable, JSON-able data. iptables and nftables texts are two
- * spellings of it. This file, with matches.ts, actions.ts and sets.ts, is its specification: front ends read into it, engines run it, printers write it.
+ * spellings of it. This file, with matches.ts, actions.ts, expressions.ts, sets.ts and values.ts, is its specification: front ends read into it, engines run it, printers write it.
  * A new match is one more member of `Match`; TypeScript then names every place it must enter.
  */
-import type { Action, MapDefinition, Verdict } from "./actions.js";
+import type { Action, Verdict } from "./actions.js";
 import type { Match } from "./matches.js";
-import type { SetDefinition, Span } from "./sets.js";
+import type { MapDefinition, SetDefinition } from "./sets.js";
+import type { Span } from "./values.js";
 
 export type * from "./actions.js";
+export type * from "./expressions.js";
 export type * from "./matches.js";
 export type * from "./sets.js";
+export type * from "./values.js";
 
 export interface Counters {
   readonly packets: number;

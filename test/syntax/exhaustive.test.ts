@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Statement } from "../../src/ruleset/types.js";
+import type { Expression, Statement } from "../../src/ruleset/types.js";
 import { ProblemError } from "../../src/ruleset/problem.js";
 import { printRule } from "../../src/syntax/iptables/printer.js";
 import { matches, targets } from "../../src/syntax/iptables/registry.js";
@@ -27,6 +27,7 @@ const kinds: { readonly [K in Statement["kind"]]: string | null } = {
   limit: "-m limit --limit 3/min",
   mac: "-m mac --mac-source 00:11:22:aa:bb:cc",
   accounting: "-m nfacct --nfacct-name  a",
+  compare: null,
   lookup: null,
   "opaque-match": "-m ttl --ttl-eq 5",
   dnat: "-j DNAT --to-destination 10.0.0.1",
@@ -37,6 +38,7 @@ const kinds: { readonly [K in Statement["kind"]]: string | null } = {
   "copy-mark": "-j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff",
   log: "-j LOG --log-prefix x",
   notrack: "-j CT --notrack",
+  assign: null,
   "set-update": null,
   counter: null,
   "opaque-target": "-j TTL --ttl-set 5",
@@ -60,12 +62,15 @@ describe("every kind of statement", () => {
     expect(printRule(rule, "PREROUTING")).toBe(`-A PREROUTING ${text}`);
   });
 
+  const saddr: Expression = { kind: "field", field: "saddr" };
   const foreign: Statement[] = [
-    { kind: "lookup", key: ["saddr"], set: "a", negate: false },
-    { kind: "set-update", operation: "add", set: "a", key: ["saddr"] },
+    { kind: "compare", left: saddr, right: { value: 1, mask: 1 }, negate: false },
+    { kind: "assign", field: "mark", value: saddr },
+    { kind: "lookup", key: [saddr], set: "a", negate: false },
+    { kind: "set-update", operation: "add", set: "a", key: [saddr] },
     { kind: "counter", packets: 1, bytes: 2 },
     { kind: "continue" },
-    { kind: "verdict-map", key: ["daddr"], map: "a" },
+    { kind: "verdict-map", key: [saddr], map: "a" },
     { kind: "transport", protocol: null },
   ];
 

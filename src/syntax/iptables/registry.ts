@@ -35,7 +35,7 @@ import { snat } from "./targets/snat.js";
 /** Spelled without `-m`: see header.ts. */
 export type HeaderKind = "address" | "interface" | "protocol" | "fragment";
 /** What only nftables can spell, and `continue`, which in iptables is a rule without a target. */
-export type NftOnlyKind = "lookup" | "set-update" | "counter" | "continue" | "verdict-map";
+export type NftOnlyKind = "compare" | "lookup" | "assign" | "set-update" | "counter" | "continue" | "verdict-map";
 type OpaqueKind = "opaque-match" | "opaque-target";
 
 export type MatchKindOfIptables = Exclude<Match["kind"], HeaderKind | OpaqueKind | NftOnlyKind>;
