@@ -51,8 +51,8 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Proce
       return { ...alone, kind: "engine", engine, destinations: DESTINATIONS, flows, packets, ...size(services) };
     }),
   );
-  const reference = (program: ReferenceProgram, flows = 0): ProcessPlan => {
-    return { kind: "reference", program, flows, ...size(largest) };
+  const reference = (program: ReferenceProgram, flows = 0, services = largest): ProcessPlan => {
+    return { kind: "reference", program, flows, ...size(services) };
   };
   const million: ProcessPlan[] = [];
   if (has("indexed")) {
@@ -63,7 +63,9 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Proce
   const references: ProcessPlan[] = [];
   if (equipment.compiler) {
     if (has("indexed")) references.push(reference("lookup"));
-    if (has("linear")) references.push(reference("walk"));
+    // At the smallest size too: how much of a packet does not depend on the number of rules, in C.
+    if (has("linear"))
+      for (const services of new Set([largest, smallest])) references.push(reference("walk", 0, services));
     if (has("indexed")) million.push({ ...reference("conntrack", HEADLINE_FLOWS), most: SECONDARY_ROUNDS });
   } else notes.push("No C compiler (cc) was found: the comparison with C is left out, and nothing tells a noisy run.");
   const secondary = engines

@@ -315,6 +315,14 @@ export class Scan {
     const { dstColumn, srcColumn, src, dst, protocol, sport, dport } = this;
     const { more, protocol: protocols, sportFirst, sportLast, dportFirst, dportLast } = this.columns;
     for (; row < end; row++) {
+      // Most rows fail by the destination: four at a time, a loop's own work is a quarter.
+      for (; row + 4 < end; row += 4) {
+        const at = 2 * row;
+        if (((dst ^ dstColumn[at]!) & dstColumn[at + 1]!) === 0) break;
+        if (((dst ^ dstColumn[at + 2]!) & dstColumn[at + 3]!) === 0) break;
+        if (((dst ^ dstColumn[at + 4]!) & dstColumn[at + 5]!) === 0) break;
+        if (((dst ^ dstColumn[at + 6]!) & dstColumn[at + 7]!) === 0) break;
+      }
       if (((dst ^ dstColumn[2 * row]!) & dstColumn[2 * row + 1]!) !== 0) continue;
       if (more[row] === 0) return row;
       if (protocols[row] !== 0 && protocols[row] !== protocol) continue;

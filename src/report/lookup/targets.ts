@@ -11,7 +11,7 @@ export const LINEAR_NS_PER_RULE_AIM = 2.5;
 export const ESTABLISHED_OVER_C = { most: 2 } as const;
 /** Sizes between which growth is judged, and the most that a lookup may grow. */
 export const GROWTH = { from: 100, to: 10_000, most: 2.5 } as const;
-/** Exponent of linear's growth with the number of services. */
+/** Exponent of linear's growth with the number of rules before the one that matches. */
 export const LINEAR_SLOPE = { least: 0.9, most: 1.15 } as const;
 /** Where the targets against C are read. */
 export const HEADLINE_SERVICES = 10_000;
