@@ -49,6 +49,8 @@ export interface Chain {
   readonly base?: BaseChain;
   readonly rules: readonly Rule[];
   readonly counters?: Counters;
+  /** An nftables chain may have one. */
+  readonly comment?: string;
   readonly span?: Span;
 }
 

@@ -14,7 +14,7 @@ import {
   seenWithin,
   sourceHost,
   transport,
-} from "./statements.js";
+} from "../statements.js";
 
 /** What endpoint rules need to know besides their service port. */
 export interface EndpointRuleOptions {

@@ -22,7 +22,7 @@ import {
   SOURCE_LOCAL,
   SOURCE_NOT_LOCAL,
   withLocalTraffic,
-} from "./statements.js";
+} from "../statements.js";
 
 const MARK_MASQ = jump("KUBE-MARK-MASQ");
 const MARK_DROP = jump("KUBE-MARK-DROP");

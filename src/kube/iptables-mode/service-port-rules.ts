@@ -21,7 +21,7 @@ import {
   reject,
   rule,
   transport,
-} from "./statements.js";
+} from "../statements.js";
 
 /** A service port with the names and statements that several of its rules share. */
 export class ServicePortRules {

@@ -26,7 +26,7 @@ import {
   SOURCE_LOCAL,
   transport,
   withLocalTraffic,
-} from "./statements.js";
+} from "../statements.js";
 import { TCP } from "../../packet/protocol.js";
 
 const MARK_MASQ = jump("KUBE-MARK-MASQ");

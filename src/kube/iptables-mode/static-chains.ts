@@ -19,7 +19,7 @@ import {
   rule,
   setMark,
   source,
-} from "./statements.js";
+} from "../statements.js";
 
 /** The bit kubelet marks packets with that are to be dropped. */
 const DROP_MARK = 0x8000;

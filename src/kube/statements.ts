@@ -1,5 +1,5 @@
-import type { Address, Family } from "../../packet/address.js";
-import { type MaskedAddress, parsePrefix, prefixLength, prefixMask } from "../../packet/prefix.js";
+import type { Address, Family } from "../packet/address.js";
+import { type MaskedAddress, parsePrefix, prefixLength, prefixMask } from "../packet/prefix.js";
 import type {
   Action,
   AddressMatch,
@@ -13,8 +13,8 @@ import type {
   Statement,
   TransportMatch,
   Verdict,
-} from "../../ruleset/types.js";
-import type { LocalDetector } from "../configuration.js";
+} from "../ruleset/types.js";
+import type { LocalDetector } from "./configuration.js";
 
 // The statements kube-proxy's rules are made of, in the order iptables-save prints them: -s, -d, -i, -p, then the
 // matches as they stood on the command line, then the target. Equal ones are shared: statements are immutable.
@@ -87,8 +87,9 @@ export function oneOf(n: number, decimals: number): RandomMatch {
   return match;
 }
 
-export function mark(value: number, negate = false): Match {
-  return { kind: "mark", field: "mark", value, mask: value, negate };
+/** `(mark & mask) == value`; without a mask the value is its own. */
+export function mark(value: number, negate = false, mask = value): Match {
+  return { kind: "mark", field: "mark", value, mask, negate };
 }
 
 /** MARK --set-xmark. */
