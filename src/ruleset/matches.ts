@@ -52,6 +52,8 @@ export interface InterfaceMatch {
   readonly name: string;
   readonly prefix: boolean;
   readonly negate: boolean;
+  /** nft `iif`, `oif`: the kernel keeps the index, so that the interface must be there when the rule is loaded. */
+  readonly byIndex?: true;
 }
 
 /** `-p`; nft `meta l4proto`. */
@@ -59,6 +61,8 @@ export interface ProtocolMatch {
   readonly kind: "protocol";
   readonly protocol: number;
   readonly negate: boolean;
+  /** Another spelling of nft in a table of that one family. */
+  readonly spelled?: "ip protocol" | "ip6 nexthdr";
 }
 
 /** `-f`: a fragment other than the first. */
@@ -72,6 +76,8 @@ export type PortRange = readonly [first: number, last: number];
 export interface PortTest {
   readonly ranges: readonly PortRange[];
   readonly negate: boolean;
+  /** How nft wrote its one range. */
+  readonly spelled?: "<" | ">" | "<=" | ">=";
 }
 
 export interface FlagTest {

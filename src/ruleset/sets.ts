@@ -1,5 +1,6 @@
 /** Sets and maps of a table. Part of the language: see types.ts. */
 import type { MapElement } from "./actions.js";
+import type { Expression } from "./expressions.js";
 import type { DataElement, SetElement, Span } from "./values.js";
 
 export type KeyType =
@@ -13,12 +14,21 @@ export type KeyType =
   | "mark"
   | "ct_state"
   | "nf_proto"
+  | "iface_index"
+  | "icmp_code"
+  | "icmpv6_code"
+  | "tcp_flag"
+  | "ct_status"
+  | "ct_dir"
+  | "fib_addrtype"
   | "integer";
 
 /** A named set of a table. */
 export interface SetDefinition {
   readonly name: string;
   readonly type: readonly KeyType[];
+  /** The expressions the types were given by (`typeof ip saddr . tcp dport`): those of the key, then those of a map's value. */
+  readonly typeof?: readonly Expression[];
   readonly flags: readonly ("constant" | "interval" | "timeout" | "dynamic")[];
   /** Milliseconds. */
   readonly timeout?: number;
@@ -27,6 +37,8 @@ export interface SetDefinition {
   readonly size?: number;
   readonly policy?: "performance" | "memory";
   readonly autoMerge?: true;
+  /** Each element counts the packets that find it. */
+  readonly counter?: true;
   readonly comment?: string;
   readonly elements: readonly SetElement[];
   readonly span?: Span;

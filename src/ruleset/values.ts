@@ -14,7 +14,10 @@ export interface AddressSpan {
   readonly last: Address;
 }
 
-/** One component of an element: an address with its mask, a span of addresses, a number or range of them, a name (interface; with `*` at its end, a beginning). */
+/**
+ * One component of an element: an address with its mask, a span of addresses, a number or range of them, a name (interface; with `*` at
+ * its end, a beginning; a star of the name itself is `\\*`). Types of addresses are numbers as in xt_addrtype's list (LOCAL is 2).
+ */
 export type KeyPart = MaskedAddress | AddressSpan | readonly [first: number, last: number] | string;
 
 export interface SetElement {
@@ -24,6 +27,7 @@ export interface SetElement {
   /** Milliseconds left when the text was made; absent: the whole time-out. */
   readonly expires?: number;
   readonly comment?: string;
+  readonly counters?: { readonly packets: number; readonly bytes: number };
   readonly span?: Span;
 }
 
