@@ -3,7 +3,7 @@ import { type Address, addressWords, compareAddresses, type IPv6 } from "../pack
 import { hasPorts, isIcmp } from "../packet/protocol.js";
 import { replyTuple, type Tuple } from "../packet/tuple.js";
 import type { NatRange } from "../ruleset/types.js";
-import { jhash2, reciprocalScale, swapBytes } from "./jhash.js";
+import { jhash2, reciprocalScale, swapBytes } from "../packet/jhash.js";
 
 /** NF_NAT_MAX_ATTEMPTS. */
 const MAX_ATTEMPTS = 128;

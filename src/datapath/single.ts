@@ -312,7 +312,7 @@ export class SinglePath {
 
   protected applyChanges(changes: readonly StateChange[]): void {
     for (const change of changes) {
-      if (change.kind === "nth" || change.kind === "limit" || change.kind === "recent") this.memoryVersion++;
+      if (change.kind !== "accounting" && change.kind !== "ctmark") this.memoryVersion++;
       this.memory.apply(change);
     }
   }

@@ -18,6 +18,11 @@ export function drawKey(seed: number, rule: number, visit: number): number {
   return ruleKey(seedKey(seed), rule, visit);
 }
 
+/** The visit by which a rule names its draws: the first by the visit itself, each further one of the same visit apart from it. */
+export function drawVisit(visit: number, drawnBefore: number): number {
+  return visit + drawnBefore * 0x10000;
+}
+
 /** The part of drawKey that the seed alone decides; `drawKey(s, r, v)` is `ruleKey(seedKey(s), r, v)`. */
 export function seedKey(seed: number): number {
   const high = Math.floor(seed / 0x100000000);

@@ -7,8 +7,6 @@ import { contains, insideMask, maskAddress } from "../packet/prefix.js";
 import { hasPorts, isIcmp } from "../packet/protocol.js";
 import type { Tuple } from "../packet/tuple.js";
 import type { IpSet } from "../ruleset/ipset.js";
-import { error, ProblemError } from "../ruleset/problem.js";
-import type { ResolvedRule } from "../ruleset/resolve.js";
 import type {
   AddressTest,
   AddressTypeName,
@@ -19,23 +17,17 @@ import type {
   Match,
   PortRange,
   PortTest,
+  TransportMatch,
 } from "../ruleset/types.js";
 import { inIpSet } from "./ipset.js";
-import type { StatementId } from "./state.js";
+import { evaluate, evaluateKey } from "./expression.js";
+import { transportPort } from "./field.js";
+import { findKey, UNKNOWN_PORT } from "./lookup.js";
+import { describe, type Place, refuse } from "./place.js";
+import { holds, singleValue, UNKNOWN } from "./value.js";
 import type { Walk } from "./walk.js";
 
-/** Where a statement stands, for those that keep state or refuse. */
-export interface Place extends StatementId {
-  readonly at: ResolvedRule;
-}
-
-/** A match that is true with probability threshold / 2^31, then negated. */
-export interface Chance {
-  readonly threshold: number;
-  readonly negate: boolean;
-}
-
-export type Evaluate<M extends Match> = (match: M, walk: Walk, place: Place) => boolean | Chance;
+export type Evaluate<M extends Match> = (match: M, walk: Walk, place: Place) => boolean;
 export type MatchTable = { readonly [K in Match["kind"]]: Evaluate<Extract<Match, { kind: K }>> };
 
 const inRanges = (ranges: readonly PortRange[], port: number): boolean =>
@@ -49,10 +41,14 @@ export type IpSets = ReadonlyMap<string, IpSet>;
 /** The table of all matches. `ipsets`: what `-m set` looks into; a set that is not there is refused when reached. */
 export function matchTable(ipsets: IpSets = new Map()): MatchTable {
   return {
-    // net/ipv4/netfilter/ip_tables.c, ip_packet_match
-    address: (m, walk) => insideMask(walk[m.field === "saddr" ? "src" : "dst"], m.value, m.mask) !== m.negate,
+    // net/ipv4/netfilter/ip_tables.c, ip_packet_match; in an inet table a packet of the other family has no such address
+    address: (m, walk) => {
+      const address = walk[m.field === "saddr" ? "src" : "dst"];
+      return typeof address === typeof m.value && insideMask(address, m.value, m.mask) !== m.negate;
+    },
     "address-range": (m, walk) => {
       const address = walk[m.field === "saddr" ? "src" : "dst"];
+      if (typeof address !== typeof m.first) return false;
       const inside = compareAddresses(address, m.first) >= 0 && compareAddresses(address, m.last) <= 0;
       return inside !== m.negate;
     },
@@ -60,9 +56,10 @@ export function matchTable(ipsets: IpSets = new Map()): MatchTable {
     protocol: (m, walk) => (walk.protocol === m.protocol) !== m.negate,
     fragment: (m, walk) => (walk.packet.fragment === true) !== m.negate,
     // net/netfilter/xt_tcpudp.c, xt_sctp.c: a fragment has no ports, so no test of them can hold
-    transport: (m, walk) => {
+    transport: (m, walk, place) => {
       if (walk.packet.fragment === true) return false;
-      if (m.protocol === null ? !hasPorts(walk.protocol) : walk.protocol !== m.protocol) return false;
+      if (m.protocol === null && !hasPorts(walk.protocol)) return headerHolds(m, walk, place);
+      if (m.protocol !== null && walk.protocol !== m.protocol) return false;
       if (!portHolds(m.sport, walk.sport) || !portHolds(m.dport, walk.dport)) return false;
       return m.flags === undefined || ((walk.packet.tcpFlags & m.flags.mask) === m.flags.value) !== m.flags.negate;
     },
@@ -84,7 +81,7 @@ export function matchTable(ipsets: IpSets = new Map()): MatchTable {
     },
     comment: () => true,
     // net/netfilter/xt_statistic.c
-    random: (m) => ({ threshold: m.threshold, negate: m.negate }),
+    random: (m, walk) => (walk.random() & 0x7fffffff) < m.threshold !== m.negate,
     nth: (m, walk, place) => {
       const last = m.every - 1;
       const before = walk.view.nth(place) ?? last - m.packet;
@@ -176,13 +173,13 @@ export function matchTable(ipsets: IpSets = new Map()): MatchTable {
       walk.work.mapLookups++;
       return inIpSet(set, m.directions, subject) !== m.negate;
     },
-    // net/netfilter/xt_limit.c
+    // net/netfilter/xt_limit.c; net/netfilter/nft_limit.c, where negation is `over`
     limit: (m, walk, place) => {
-      const { cost, cap } = limitCosts(m);
+      const { cost, cap, perMillisecond } = limitCosts(m);
       const bucket = walk.view.limit(place);
       if (bucket === undefined) walk.given.add(`the limit of rule ${describe(place)} is unused`);
       const { now } = walk.context;
-      let credit = bucket === undefined ? cap : Math.min(cap, bucket.credit + (now - bucket.at) * LIMIT_PER_MS);
+      let credit = bucket === undefined ? cap : Math.min(cap, bucket.credit + (now - bucket.at) * perMillisecond);
       const hit = credit >= cost;
       if (hit) credit -= cost;
       walk.view.change({ kind: "limit", rule: place.rule, statement: place.statement, credit, at: now });
@@ -195,8 +192,18 @@ export function matchTable(ipsets: IpSets = new Map()): MatchTable {
       walk.view.change({ kind: "accounting", name: m.name, bytes: walk.packet.length });
       return true;
     },
-    compare: (_, __, place) => refuse(place, "comparisons of nftables cannot be evaluated yet"),
-    lookup: (_, __, place) => refuse(place, "sets of nftables cannot be evaluated yet"),
+    // net/netfilter/nft_cmp.c, nft_range.c
+    compare: (m, walk, place) => {
+      const value = evaluate(m.left, walk, place);
+      if (value === undefined) return false;
+      if (value === UNKNOWN && singleValue(m.right) === undefined) refuse(place, UNKNOWN_PORT);
+      return holds(m.right, value) !== m.negate;
+    },
+    // net/netfilter/nft_lookup.c
+    lookup: (m, walk, place) => {
+      const key = evaluateKey(m.key, walk, place);
+      return key !== undefined && (findKey(m.key, key, m.set, walk, place) !== undefined) !== m.negate;
+    },
     "opaque-match": (m, walk, place) => {
       const answer = walk.context.assume?.(place.at);
       if (answer === undefined) {
@@ -208,17 +215,6 @@ export function matchTable(ipsets: IpSets = new Map()): MatchTable {
       return answer;
     },
   };
-}
-
-/** Ends the walk: principle 5, refuse rather than guess. */
-export function refuse(place: Place, message: string): never {
-  throw new ProblemError(error("cannot-evaluate", message, place.at.rule.span));
-}
-
-/** `table chain number`, as iptables would name the rule. */
-export function describe(place: { readonly at: ResolvedRule }): string {
-  const { chain, number } = place.at;
-  return `${chain.table.name} ${chain.name} ${number}`;
 }
 
 export function interfaceHolds(test: InterfaceTest, name: string): boolean {
@@ -276,13 +272,25 @@ function portOf(test: PortTest | undefined, tuple: Tuple | undefined, end: "spor
   return test === undefined || (tuple !== undefined && inRanges(test.ranges, tuple[end])) !== test.negate;
 }
 
-/** xt_limit counts in ten-thousandths of a second (XT_LIMIT_SCALE). */
-const LIMIT_SCALE = 10_000;
-const LIMIT_PER_MS = LIMIT_SCALE / 1000;
-const secondsOf = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const;
+/** `th sport`, `th dport` of a packet whose protocol has no ports: whatever stands there is no single port that a rule names. */
+function headerHolds(m: TransportMatch, walk: Walk, place: Place): boolean {
+  return (["sport", "dport"] as const).every((end) => {
+    const test = m[end];
+    if (test === undefined) return true;
+    const found = transportPort(end, walk)!;
+    if (found === UNKNOWN && test.ranges.some(([first, last]) => first !== last)) refuse(place, UNKNOWN_PORT);
+    return portHolds(test, found);
+  });
+}
 
-/** What one packet costs, and the most that can be saved up, in ten-thousandths of a second. */
-function limitCosts(m: LimitMatch): { cost: number; cap: number } {
-  const cost = Math.floor((LIMIT_SCALE * secondsOf[m.unit]) / m.rate);
-  return { cost, cap: cost * m.burst };
+const secondsOf = { second: 1, minute: 60, hour: 3600, day: 86_400 } as const;
+/** xt_limit counts in ten-thousandths of a second (XT_LIMIT_SCALE), nft_limit in nanoseconds. */
+const XT_LIMIT_SCALE = 10_000;
+const NANOSECONDS = 1_000_000_000;
+
+/** What one packet costs, the most that can be saved up, and how much a millisecond brings. */
+function limitCosts(m: LimitMatch): { cost: number; cap: number; perMillisecond: number } {
+  const perSecond = m.nft === true ? NANOSECONDS : XT_LIMIT_SCALE;
+  const cost = Math.floor((perSecond * secondsOf[m.unit]) / m.rate);
+  return { cost, cap: cost * m.burst, perMillisecond: perSecond / 1000 };
 }

@@ -2,8 +2,12 @@
 import { type Address, addressWords, formatEndpoint } from "../packet/address.js";
 import { hasPorts, isIcmp } from "../packet/protocol.js";
 import { tupleOf } from "../packet/packet.js";
-import type { Action, NatRange, Verdict } from "../ruleset/types.js";
-import { describe, type Place, refuse } from "./evaluate.js";
+import type { ResolvedChain } from "../ruleset/resolve.js";
+import type { Action, KeyPart, MappedRange, NatRange, PortRange, SetUpdateAction, Verdict } from "../ruleset/types.js";
+import { evaluateKey, evaluateNumber, lookUp } from "./expression.js";
+import { elementAt, hasRoom, setOfRule } from "./named-set.js";
+import { describe, type Place, refuse } from "./place.js";
+import { constantOf, spanOf } from "./value.js";
 import type { Outcome } from "./types.js";
 import type { Walk } from "./walk.js";
 
@@ -12,25 +16,33 @@ import type { Walk } from "./walk.js";
  * the end of the base chain as accepted, or the end of the walk.
  */
 export type Next = "statement" | "rule" | "chain" | "accept" | Outcome;
-export type Execute<S extends Action | Verdict> = (statement: S, walk: Walk, place: Place) => Next;
+/** `fail`: the rule fails, as by a match that does not hold. */
+export type Execute<S extends Action | Verdict> = (statement: S, walk: Walk, place: Place) => Next | "fail";
 export type ActionTable = { readonly [K in Action["kind"]]: Execute<Extract<Action, { kind: K }>> };
 export type VerdictTable = { readonly [K in Verdict["kind"]]: Execute<Extract<Verdict, { kind: K }>> };
 
 export const actions: ActionTable = {
-  // net/netfilter/xt_nat.c, nf_nat_core.c
+  // net/netfilter/xt_nat.c, nft_nat.c, nf_nat_core.c
   dnat: (action, walk, place) => {
-    const to = chooseDestination(walk, action.to);
+    const range = rangeOf(action, walk, place);
+    if (range === undefined) return "fail";
+    const to = chooseDestination(walk, range);
     if (to === undefined) return walk.outcome("drop", place.at);
     return translateDestination(walk, to.address, to.port);
   },
   // net/netfilter/nf_nat_redirect.c: to the address of the incoming interface; to loopback at output
   redirect: (action, walk, place) => {
+    const range = rangeOf(action, walk, place);
+    if (range === undefined) return "fail";
     const address = walk.hook === "output" ? loopback(walk) : interfaceAddress(walk, place);
-    const to = chooseDestination(walk, { ...action.to, addresses: [address, address] });
+    const to = chooseDestination(walk, { ...range, addresses: [address, address] });
     if (to === undefined) return walk.outcome("drop", place.at);
     return translateDestination(walk, to.address, to.port);
   },
-  snat: (action, walk) => translateSource(walk, "snat", action.to),
+  snat: (action, walk, place) => {
+    const range = rangeOf(action, walk, place);
+    return range === undefined ? "fail" : translateSource(walk, "snat", range);
+  },
   masquerade: (action, walk) => {
     const address = walk.context.node.route(walk.dst).source;
     return translateSource(
@@ -52,7 +64,14 @@ export const actions: ActionTable = {
     } else walk.mark = ((walk.mark & ~action.nfmask) ^ (walk.ctmark & action.ctmask)) >>> 0;
     return "statement";
   },
-  assign: (_, __, place) => refuse(place, "expressions of nftables cannot be evaluated yet"),
+  // net/netfilter/nft_meta.c, nft_ct.c: without an entry there is no mark to set, and the rule goes on
+  assign: (action, walk, place) => {
+    const value = evaluateNumber(action.value, walk, place);
+    if (value === undefined) return "fail";
+    if (action.field === "mark") walk.mark = value;
+    else if (hasEntry(walk)) setConnectionMark(walk, value);
+    return "statement";
+  },
   log: () => "statement",
   // net/netfilter/xt_CT.c: only a packet that conntrack has not seen yet
   notrack: (_, walk) => {
@@ -60,7 +79,7 @@ export const actions: ActionTable = {
     return "statement";
   },
   counter: () => "statement",
-  "set-update": (_, __, place) => refuse(place, "sets of nftables cannot be evaluated yet"),
+  "set-update": updateSet,
   "opaque-target": (action, walk, place) => {
     const answer = walk.context.assume?.(place.at);
     if (answer === undefined) {
@@ -82,29 +101,99 @@ export const verdicts: VerdictTable = {
   accept: () => "accept",
   drop: (_, walk, place) => walk.outcome("drop", place.at),
   reject: (verdict, walk, place) => walk.outcome("reject", place.at, verdict.with),
-  continue: () => "rule",
+  continue: () => "statement",
   return: (_, walk) => {
     walk.leave();
     return "chain";
   },
   jump: (verdict, walk, place) => {
-    const target = place.at.target ?? missing(place, verdict.chain);
+    const target = chainNamed(verdict.chain, walk, place);
     walk.nextRule();
     walk.enter(target);
     return "chain";
   },
   // After goto the rest of the calling chain is not visited: the frame of the caller is given up.
   goto: (verdict, walk, place) => {
-    const target = place.at.target ?? missing(place, verdict.chain);
+    const target = chainNamed(verdict.chain, walk, place);
     walk.leave();
-    walk.enter(target);
+    walk.enter(target, true);
     return "chain";
   },
-  "verdict-map": (_, __, place) => refuse(place, "verdict maps of nftables cannot be evaluated yet"),
+  // net/netfilter/nft_lookup.c
+  "verdict-map": (map, walk, place) => {
+    const verdict = lookUp(map.key, map.map, walk, place)?.verdict;
+    if (verdict === undefined) return "fail";
+    const execute = verdicts[verdict.kind] as Execute<Verdict>;
+    return execute(verdict, walk, place);
+  },
 };
 
-function missing(place: Place, chain: string): never {
-  return refuse(place, `chain ${chain} is not defined, so where rule ${describe(place)} leads cannot be told`);
+function chainNamed(name: string, walk: Walk, place: Place): ResolvedChain {
+  const found = walk.resolved.findChain(place.at.chain.table, name);
+  return found ?? refuse(place, `chain ${name} is not defined, so where rule ${describe(place)} leads cannot be told`);
+}
+
+/** net/netfilter/nft_dynset.c: `update` starts an element's time anew, `add` leaves one that is there as it is; a full set fails the rule. */
+function updateSet(action: SetUpdateAction, walk: Walk, place: Place): Next | "fail" {
+  const set = setOfRule(place.at, action.set);
+  if (set === undefined)
+    return refuse(place, `there is no set or map ${action.set} in table ${place.at.chain.table.name}`);
+  const key = evaluateKey(action.key, walk, place);
+  const data = action.data === undefined ? undefined : evaluateKey(action.data, walk, place);
+  if (key === undefined || (action.data !== undefined && data === undefined)) return "fail";
+  const { now } = walk.context;
+  const { view } = walk;
+  const common = { kind: "set", set: set.id, operation: action.operation, key } as const;
+  const held = elementAt(set, key, view, now);
+  if (action.operation === "delete") {
+    if (held !== undefined) view.change({ ...common, element: null });
+    return "statement";
+  }
+  const timeout = action.timeout ?? set.definition.timeout;
+  const expires = timeout === undefined ? null : now + timeout;
+  if (held !== undefined) {
+    if (action.operation === "update" && held.expires !== null)
+      view.change({ ...common, element: { ...held, expires } });
+    return "statement";
+  }
+  if (!hasRoom(set, view, now)) return "fail";
+  const value = data && { data: data.map(constantOf) };
+  view.change({ ...common, element: { key, expires, ...value } });
+  return "statement";
+}
+
+/** Where a translation may go, with what is looked up in maps; undefined where a map holds no such key. */
+function rangeOf(
+  { to, mapped }: { readonly to: NatRange; readonly mapped?: MappedRange },
+  walk: Walk,
+  place: Place,
+): NatRange | undefined {
+  if (mapped === undefined) return to;
+  let { addresses, ports } = to;
+  if (mapped.addresses !== undefined) {
+    const data = lookUp(mapped.addresses.key, mapped.addresses.map, walk, place)?.data;
+    if (data === undefined) return undefined;
+    addresses = addressRange(data[0]!, place);
+    if (data[1] !== undefined) ports = portRange(data[1], place);
+  }
+  if (mapped.ports !== undefined) {
+    const data = lookUp(mapped.ports.key, mapped.ports.map, walk, place)?.data;
+    if (data === undefined) return undefined;
+    ports = portRange(data[0]!, place);
+  }
+  return { ...to, ...(addresses === undefined ? {} : { addresses }), ...(ports === undefined ? {} : { ports }) };
+}
+
+function addressRange(part: KeyPart, place: Place): readonly [Address, Address] {
+  const span = spanOf(part);
+  return span === undefined ? refuse(place, "the map's data is no address") : [span.first, span.last];
+}
+
+function portRange(part: KeyPart, place: Place): PortRange {
+  const span = spanOf(part);
+  if (typeof span?.first !== "number" || typeof span.last !== "number")
+    return refuse(place, "the map's data is no port");
+  return [span.first, span.last];
 }
 
 const hasEntry = (walk: Walk): boolean =>

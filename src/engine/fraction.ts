@@ -1,6 +1,6 @@
 /**
- * Exact probabilities. Those of iptables are dyadic (thresholds over 2^31), so a fraction is
- * numerator / (odd * 2^exponent) with the numerator reduced by shift only; `odd` holds what `numgen mod n` brings in.
+ * Exact probabilities. Those of iptables are dyadic (thresholds over 2^31), so a fraction is numerator / (odd * 2^exponent), reduced
+ * by shift; `odd` holds what `numgen mod n` brings in, and only where it is not 1 a greatest common divisor is looked for.
  */
 export interface Fraction {
   readonly numerator: bigint;
@@ -27,12 +27,28 @@ export function unit(n: number): Fraction {
   return { numerator: 1n, odd: BigInt(odd), exponent };
 }
 
+/** numerator / denominator, where the denominator is a positive safe integer. */
+export function ratio(numerator: number, denominator: number): Fraction {
+  const { odd, exponent } = unit(denominator);
+  return reduce(BigInt(numerator), odd, exponent);
+}
+
 function reduce(numerator: bigint, odd: bigint, exponent: number): Fraction {
   if (numerator === 0n) return ZERO;
+  if (odd !== 1n) {
+    const common = greatestCommonDivisor(odd, numerator);
+    numerator /= common;
+    odd /= common;
+  }
   const zeros = Math.min(trailingZeros(numerator), exponent);
   return zeros === 0
     ? { numerator, odd, exponent }
     : { numerator: numerator >> BigInt(zeros), odd, exponent: exponent - zeros };
+}
+
+function greatestCommonDivisor(a: bigint, b: bigint): bigint {
+  while (b !== 0n) [a, b] = [b, a % b];
+  return a;
 }
 
 function trailingZeros(n: bigint): number {

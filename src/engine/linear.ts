@@ -7,8 +7,9 @@ import type { PacketBatch } from "../packet/batch.js";
 import type { IpSet } from "../ruleset/ipset.js";
 import { ProblemError } from "../ruleset/problem.js";
 import type { ResolvedRuleSet } from "../ruleset/resolve.js";
-import { add, dyadic, type Fraction, multiply } from "./fraction.js";
-import { type Decide, run, type Semantics, semanticsOf, type Skip } from "./machine.js";
+import { casesOf } from "./cases.js";
+import { add, type Fraction, multiply } from "./fraction.js";
+import { run, type Semantics, semanticsOf, type Skip, type Split } from "./machine.js";
 import type { OutcomeBatch } from "./outcome-batch.js";
 import { type Schedule, schedule } from "./path.js";
 import type { Context, Distribution, Engine, Outcome, Trace } from "./types.js";
@@ -37,37 +38,38 @@ export function walkingEngine(name: string, resolved: ResolvedRuleSet, semantics
   const errors = resolved.problems.filter((problem) => problem.severity === "error");
   if (errors.length > 0) throw new ProblemError(...errors);
   const schedules: Record<Family, Schedule> = { ip: schedule(resolved, "ip"), ip6: schedule(resolved, "ip6") };
-  const finish = (walk: Walk, decide: Decide): Outcome =>
-    run(walk, schedules[walk.packet.family], semantics, decide, skip);
+  const finish = (walk: Walk, split?: Split): Outcome =>
+    run(walk, schedules[walk.packet.family], semantics, {
+      ...(split === undefined ? {} : { split }),
+      ...(skip === undefined ? {} : { skip }),
+    });
 
   const engine: Engine = {
     name,
-    classify: (packet, context) => finish(new Walk(packet, context), draw),
+    classify: (packet, context) => finish(new Walk(packet, context, resolved)),
     classifyBatch: (batch, context, out) => classifyEach(engine, batch, context, out),
     trace(packet, context): Trace {
-      const walk = new Walk(packet, context);
+      const walk = new Walk(packet, context, resolved);
       walk.steps = [];
-      const outcome = finish(walk, draw);
+      const outcome = finish(walk);
       return { steps: walk.steps, outcome, given: [...walk.given] };
     },
     outcomes(packet, context): Distribution {
-      const todo = [new Walk(packet, context)];
+      const todo = [new Walk(packet, context, resolved)];
       const found = new Map<string, { outcome: Outcome; probability: Fraction }>();
-      const fork: Decide = (walk, chance) => {
-        walk.work.draws++;
-        const p = dyadic(BigInt(chance.negate ? 2 ** 31 - chance.threshold : chance.threshold), 31);
-        if (chance.threshold === 0 || chance.threshold >= 2 ** 31)
-          return chance.threshold === 0 ? chance.negate : !chance.negate;
-        const other = walk.fork();
-        other.nextRule();
-        other.probability = multiply(walk.probability, dyadic(2n ** BigInt(p.exponent) - p.numerator, p.exponent));
-        todo.push(other);
-        walk.probability = multiply(walk.probability, p);
-        return true;
+      const split: Split = (walk, statement, place) => {
+        const cases = casesOf(statement, place, walk.view);
+        const before = walk.probability;
+        for (let i = cases.length - 1; i >= 0; i--) {
+          const way = i === 0 ? walk : walk.fork();
+          way.numbers = cases[i]!.numbers;
+          way.probability = multiply(before, cases[i]!.probability);
+          if (i > 0) todo.push(way);
+        }
       };
       const given = new Set<string>();
       for (let walk = todo.pop(); walk !== undefined; walk = todo.pop()) {
-        const outcome = finish(walk, fork);
+        const outcome = finish(walk, split);
         const key = outcomeKey(outcome);
         const same = found.get(key);
         if (same === undefined) found.set(key, { outcome, probability: walk.probability });
@@ -110,10 +112,3 @@ export function classifyEach(engine: Engine, batch: PacketBatch, context: Contex
 export function classifyOne(engine: Engine, batch: PacketBatch, i: number, context: Context): Outcome {
   return engine.classify(batch.get(i), { ...context, packet: batch.id[i]!, connection: batch.connection(i) });
 }
-
-const draw: Decide = (walk, chance) => {
-  const { context, top } = walk;
-  walk.work.draws++;
-  const number = context.draw(context.packet ?? 0, top!.chain.rules[top!.rule]!.id, walk.visit);
-  return (number & 0x7fffffff) < chance.threshold !== chance.negate;
-};

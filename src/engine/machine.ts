@@ -9,8 +9,9 @@ import { replyTuple, sameTuple } from "../packet/tuple.js";
 import type { IpSet } from "../ruleset/ipset.js";
 import type { ResolvedRule } from "../ruleset/resolve.js";
 import type { Action, Match, Statement, Verdict } from "../ruleset/types.js";
-import { type Chance, matchTable, type MatchTable } from "./evaluate.js";
+import { matchTable, type MatchTable } from "./evaluate.js";
 import { actions, type ActionTable, type Next, verdicts, type VerdictTable } from "./execute.js";
+import type { Place } from "./place.js";
 import { type Schedule, type Station, ways } from "./path.js";
 import type { Outcome } from "./types.js";
 import type { Frame, Walk } from "./walk.js";
@@ -27,14 +28,20 @@ export function semanticsOf(ipsets: readonly IpSet[] = []): Semantics {
   return { matches: matchTable(new Map(ipsets.map((set) => [set.name, set]))), actions, verdicts };
 }
 
-/** Says which way a random match goes. */
-export type Decide = (walk: Walk, chance: Chance) => boolean;
+/** Called before a statement is tried. outcomes() forks the walk here, once for each way its draws can go. */
+export type Split = (walk: Walk, statement: Statement, place: Place) => void;
+
+/** What an engine may do besides. */
+export interface Hooks {
+  readonly split?: Split;
+  readonly skip?: Skip;
+}
 
 /** Moves a frame on to the next rule that the packet can match at all. A linear walk has none: it visits every rule. */
 export type Skip = (walk: Walk, frame: Frame) => void;
 
 /** Runs the walk to its end. */
-export function run(walk: Walk, schedule: Schedule, semantics: Semantics, decide: Decide, skip?: Skip): Outcome {
+export function run(walk: Walk, schedule: Schedule, semantics: Semantics, { split, skip }: Hooks = {}): Outcome {
   for (;;) {
     const frame = walk.top;
     if (frame === undefined) {
@@ -42,9 +49,9 @@ export function run(walk: Walk, schedule: Schedule, semantics: Semantics, decide
       if (ended !== undefined) return ended;
       continue;
     }
-    if (skip !== undefined && frame.statement === 0) skip(walk, frame);
+    if (skip !== undefined && !frame.begun) skip(walk, frame);
     const rule = frame.chain.rules[frame.rule];
-    const next = rule === undefined ? endOfChain(walk) : visitRule(walk, rule, semantics, decide);
+    const next = rule === undefined ? endOfChain(walk) : visitRule(walk, rule, semantics, split);
     switch (next) {
       case "rule":
         walk.nextRule();
@@ -78,31 +85,40 @@ function policy(walk: Walk): Outcome | undefined {
   return base!.policy === "drop" ? walk.outcome("drop") : undefined;
 }
 
-/** Tries the statements of a rule from left to right. */
-function visitRule(walk: Walk, rule: ResolvedRule, semantics: Semantics, decide: Decide): Next {
+/** Tries the statements of a rule from left to right. One that fails ends the rule, whatever stood before it (NFT_BREAK). */
+function visitRule(walk: Walk, rule: ResolvedRule, semantics: Semantics, split?: Split): Next {
   const { statements } = rule.rule;
   const frame = walk.top!;
-  if (frame.statement === 0) walk.work.rulesVisited++;
-  let told = false;
+  if (!frame.begun) {
+    frame.begun = true;
+    frame.told = walk.steps?.length ?? 0;
+    walk.work.rulesVisited++;
+  }
   for (; frame.statement < statements.length; frame.statement++) {
     const statement = statements[frame.statement]!;
     const place = { at: rule, rule: rule.id, statement: frame.statement };
-    if (isMatch(statement, semantics)) {
-      const evaluate = semantics.matches[statement.kind] as (m: Match, w: Walk, p: typeof place) => boolean | Chance;
-      const answer = evaluate(statement, walk, place);
-      if (!(typeof answer === "boolean" ? answer : decide(walk, answer))) return "rule";
-      continue;
-    }
-    if (!told) walk.steps?.push({ kind: "rule", rule });
-    told = true;
-    const execute =
-      (semantics.actions as Record<string, unknown>)[statement.kind] ??
-      semantics.verdicts[statement.kind as Verdict["kind"]];
-    const next = (execute as (s: Action | Verdict, w: Walk, p: typeof place) => Next)(statement, walk, place);
-    if (next !== "statement") return next;
+    if (split !== undefined && walk.numbers.length === 0) split(walk, statement, place);
+    const next = perform(statement, walk, place, semantics);
+    walk.numbers = [];
+    walk.counters = 0;
+    if (next === "statement") continue;
+    if (next === "fail") return "rule";
+    walk.steps?.splice(frame.told, 0, { kind: "rule", rule });
+    return next;
   }
-  if (!told) walk.steps?.push({ kind: "rule", rule });
+  walk.steps?.splice(frame.told, 0, { kind: "rule", rule });
   return "rule";
+}
+
+function perform(statement: Statement, walk: Walk, place: Place, semantics: Semantics): Next | "fail" {
+  if (isMatch(statement, semantics)) {
+    const evaluate = semantics.matches[statement.kind] as (m: Match, w: Walk, p: Place) => boolean;
+    return evaluate(statement, walk, place) ? "statement" : "fail";
+  }
+  const execute =
+    (semantics.actions as Record<string, unknown>)[statement.kind] ??
+    semantics.verdicts[statement.kind as Verdict["kind"]];
+  return (execute as (s: Action | Verdict, w: Walk, p: Place) => Next | "fail")(statement, walk, place);
 }
 
 function isMatch(statement: Statement, semantics: Semantics): statement is Match {

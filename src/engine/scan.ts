@@ -13,7 +13,7 @@ import type { ResolvedRuleSet } from "../ruleset/resolve.js";
 import { type Columns, Op } from "./compile/columns.js";
 import type { ChainIndex } from "./compile/partition.js";
 import { OutcomeFlag, type OutcomeBatch, VERDICT_ACCEPT, VERDICT_DROP, VERDICT_REJECT } from "./outcome-batch.js";
-import { drawBits, ruleKey, seedKey } from "./draw.js";
+import { drawBits, drawVisit, ruleKey, seedKey } from "./draw.js";
 import { type Schedule, schedule, type Stage, type Station, type Way, ways } from "./path.js";
 import type { Context } from "./types.js";
 
@@ -368,6 +368,7 @@ export class Scan {
         continue;
       }
       this.visited++;
+      let drawn = 0;
       let pc = entry[row]!;
       let passed = true;
       let entering = -1;
@@ -406,7 +407,7 @@ export class Scan {
             break;
           case Op.random:
             this.draws++;
-            passed = (this.draw(row, chain, context) & 0x7fffffff) < a !== (code[pc + 3] === 1);
+            passed = (this.draw(row, chain, drawn++, context) & 0x7fffffff) < a !== (code[pc + 3] === 1);
             break;
           case Op.flags:
             passed = ((this.tcpFlags & code[pc + 2]!) === a) !== (code[pc + 3] === 1);
@@ -466,8 +467,9 @@ export class Scan {
     }
   }
 
-  private draw(row: number, chain: number, context: Context): number {
-    const visit = this.entryCount[chain]!;
+  /** `drawn`: how often this visit of the row has drawn before. */
+  private draw(row: number, chain: number, drawn: number, context: Context): number {
+    const visit = drawVisit(this.entryCount[chain]!, drawn);
     if (this.seeded < 0) return context.draw(this.id, row, visit);
     return drawBits(ruleKey(this.seeded, row, visit) | 0, this.id | 0);
   }

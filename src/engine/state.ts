@@ -1,5 +1,6 @@
 /** What rules remember between packets. A walk reads it through a View and reports changes; the data path applies them. */
 import type { Address } from "../packet/address.js";
+import { DynamicSet, type SetChange } from "./dynamic-set.js";
 import { RecentList } from "./recent.js";
 
 /** A statement of a rule set: which rule (id), which statement of it. */
@@ -8,9 +9,14 @@ export interface StatementId {
   readonly statement: number;
 }
 
-/** A token bucket as xt_limit keeps it. */
+/** An expression of a statement, those with a counter counted from 0. */
+export interface ExpressionId extends StatementId {
+  readonly expression: number;
+}
+
+/** A token bucket as xt_limit and nft_limit keep it. */
 export interface Bucket {
-  /** Credit in microseconds of waiting saved up. */
+  /** Waiting saved up: ten-thousandths of a second (xt_limit) or nanoseconds (nft_limit). */
   readonly credit: number;
   /** Milliseconds: when it was last looked at. */
   readonly at: number;
@@ -19,6 +25,8 @@ export interface Bucket {
 /** A change a walk asks for. Applying the changes of a packet in order gives the next state. */
 export type StateChange =
   | ({ readonly kind: "nth"; readonly count: number } & StatementId)
+  /** numgen inc: the number it gave last, before its offset. */
+  | ({ readonly kind: "numgen"; readonly count: number } & ExpressionId)
   | ({ readonly kind: "limit" } & StatementId & Bucket)
   | {
       readonly kind: "recent";
@@ -29,7 +37,8 @@ export type StateChange =
       readonly at: number;
     }
   | { readonly kind: "accounting"; readonly name: string; readonly bytes: number }
-  | { readonly kind: "ctmark"; readonly mark: number };
+  | { readonly kind: "ctmark"; readonly mark: number }
+  | SetChange;
 
 /** Reading what rules remember. */
 export interface RuleState {
@@ -39,12 +48,23 @@ export interface RuleState {
   limit(id: StatementId): Bucket | undefined;
   /** The list of a recent match; undefined: empty. */
   recent(list: string): RecentList | undefined;
+  /** The number a numgen inc gave last; undefined: never reached. */
+  numgen(id: ExpressionId): number | undefined;
+  /** What rules have written into a set; undefined: nothing. */
+  set(id: string): DynamicSet | undefined;
 }
 
 /** Nothing has been remembered yet. */
-export const FRESH_STATE: RuleState = { nth: () => undefined, limit: () => undefined, recent: () => undefined };
+export const FRESH_STATE: RuleState = {
+  nth: () => undefined,
+  limit: () => undefined,
+  recent: () => undefined,
+  numgen: () => undefined,
+  set: () => undefined,
+};
 
 const statementKey = (id: StatementId): number => id.rule * 64 + id.statement;
+const expressionKey = (id: ExpressionId): string => `${id.rule} ${id.statement} ${id.expression}`;
 
 /** The store of what rules remember. */
 export class RuleMemory implements RuleState {
@@ -52,6 +72,8 @@ export class RuleMemory implements RuleState {
   private readonly buckets = new Map<number, Bucket>();
   private readonly lists = new Map<string, RecentList>();
   private readonly accounts = new Map<string, { packets: number; bytes: number }>();
+  private readonly numbers = new Map<string, number>();
+  private readonly sets = new Map<string, DynamicSet>();
 
   nth(id: StatementId): number | undefined {
     return this.counts.get(statementKey(id));
@@ -63,6 +85,14 @@ export class RuleMemory implements RuleState {
 
   recent(list: string): RecentList | undefined {
     return this.lists.get(list);
+  }
+
+  numgen(id: ExpressionId): number | undefined {
+    return this.numbers.get(expressionKey(id));
+  }
+
+  set(id: string): DynamicSet | undefined {
+    return this.sets.get(id);
   }
 
   /** Packets and bytes of an nfacct object. */
@@ -90,6 +120,15 @@ export class RuleMemory implements RuleState {
         this.accounts.set(change.name, { packets: packets + 1, bytes: bytes + change.bytes });
         break;
       }
+      case "numgen":
+        this.numbers.set(expressionKey(change), change.count);
+        break;
+      case "set": {
+        let set = this.sets.get(change.set);
+        if (set === undefined) this.sets.set(change.set, (set = new DynamicSet()));
+        set.apply(change);
+        break;
+      }
       case "ctmark":
         break;
     }
@@ -100,6 +139,7 @@ export class RuleMemory implements RuleState {
 export class View {
   readonly changes: StateChange[];
   private readonly lists: Map<string, RecentList>;
+  private readonly sets: Map<string, DynamicSet>;
 
   constructor(
     private readonly under: RuleState,
@@ -107,6 +147,7 @@ export class View {
   ) {
     this.changes = before ? [...before.changes] : [];
     this.lists = new Map(before ? [...before.lists].map(([name, list]) => [name, list.copy()]) : []);
+    this.sets = new Map(before ? [...before.sets].map(([name, set]) => [name, set.copy()]) : []);
   }
 
   /** A view that goes its own way from here on. */
@@ -127,8 +168,26 @@ export class View {
     return this.lists.get(list) ?? this.under.recent(list);
   }
 
+  numgen(id: ExpressionId): number | undefined {
+    for (let i = this.changes.length - 1; i >= 0; i--) {
+      const change = this.changes[i]!;
+      if (change.kind === "numgen" && expressionKey(change) === expressionKey(id)) return change.count;
+    }
+    return this.under.numgen(id);
+  }
+
+  /** For reading only; change it through `change`. */
+  set(id: string): DynamicSet | undefined {
+    return this.sets.get(id) ?? this.under.set(id);
+  }
+
   change(change: StateChange): void {
     this.changes.push(change);
+    if (change.kind === "set") {
+      let set = this.sets.get(change.set);
+      if (set === undefined) this.sets.set(change.set, (set = new DynamicSet(this.under.set(change.set))));
+      set.apply(change);
+    }
     if (change.kind !== "recent") return;
     let list = this.lists.get(change.list);
     if (list === undefined)

@@ -16,7 +16,7 @@ export type { FinalVerdict, Outcome, SourceTranslation, Work } from "./outcome.j
 
 /**
  * A u32 for a random match. A draw has a name, not a place in a stream: the packet, the rule (id of the resolved rule), and how
- * often the walk of this packet had entered the rule's chain before. Equal names give equal numbers.
+ * often the walk of this packet had entered the rule's chain before (`drawVisit`, where a rule draws more than once). Equal names give equal numbers.
  */
 export interface Draw {
   (packet: number, rule: number, visit: number): number;
@@ -64,12 +64,20 @@ export interface Distribution {
 /** The decision as steps. */
 export type Step =
   | { readonly kind: "hook"; readonly hook: Hook }
-  | { readonly kind: "chain"; readonly table: string; readonly chain: string }
+  /** `instead`: by goto, so that it takes the place of the chain it was entered from. */
+  | { readonly kind: "chain"; readonly table: string; readonly chain: string; readonly instead?: true }
   /** A rule whose matches all held. */
   | { readonly kind: "rule"; readonly rule: ResolvedRule }
   /** The end of a base chain was reached (or RETURN in it). */
   | { readonly kind: "policy"; readonly table: string; readonly chain: string; readonly policy: "accept" | "drop" }
-  | { readonly kind: "lookup"; readonly table: string; readonly key: string; readonly found: string | undefined }
+  /** `chain`: whose rule looks something up. */
+  | {
+      readonly kind: "lookup";
+      readonly table: string;
+      readonly key: string;
+      readonly found: string | undefined;
+      readonly chain?: string;
+    }
   | {
       readonly kind: "pick";
       readonly service: string;

@@ -2,8 +2,9 @@ import type { Address } from "../packet/address.js";
 import { type Connection, CtStatus, NEW_CONNECTION } from "../packet/connection.js";
 import { type Packet, tupleOf } from "../packet/packet.js";
 import { replyTuple, type Tuple } from "../packet/tuple.js";
-import type { ResolvedChain, ResolvedRule } from "../ruleset/resolve.js";
+import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../ruleset/resolve.js";
 import type { Hook } from "../ruleset/types.js";
+import { drawVisit } from "./draw.js";
 import { type Fraction, ONE } from "./fraction.js";
 import { type Stage, type Station, ways } from "./path.js";
 import { View } from "./state.js";
@@ -14,6 +15,12 @@ export interface Frame {
   readonly chain: ResolvedChain;
   rule: number;
   statement: number;
+  /** The rule has been counted as visited. */
+  begun: boolean;
+  /** Random numbers the rule has drawn: the second has a name of its own. */
+  draws: number;
+  /** Where among the steps the rule stands, should it match. */
+  told: number;
 }
 
 /**
@@ -65,10 +72,15 @@ export class Walk implements Tuple {
   stack: Frame[] = [];
   /** How often each chain (by id) was entered. */
   entries = new Map<number, number>();
+  /** What the current statement is to draw, where outcomes() has forked the walk for it; empty: asked of the context. */
+  numbers: readonly number[] = [];
+  /** Expressions with a counter that the current statement has asked. */
+  counters = 0;
 
   constructor(
     readonly packet: Packet,
     readonly context: Context,
+    readonly resolved: ResolvedRuleSet,
   ) {
     this.src = packet.src;
     this.dst = packet.dst;
@@ -86,8 +98,8 @@ export class Walk implements Tuple {
 
   /** A walk that goes its own way from here on. */
   fork(): Walk {
-    const other = new Walk(this.packet, this.context);
-    const { packet: _packet, context: _context, ...rest } = this;
+    const other = new Walk(this.packet, this.context, this.resolved);
+    const { packet: _packet, context: _context, resolved: _resolved, ...rest } = this;
     Object.assign(other, rest, {
       settled: { ...this.settled },
       view: this.view.fork(),
@@ -109,13 +121,35 @@ export class Walk implements Tuple {
     const top = this.top!;
     top.rule++;
     top.statement = 0;
+    top.begun = false;
+    top.draws = 0;
   }
 
-  enter(chain: ResolvedChain): void {
+  /** Enters a chain; `instead`: by goto. */
+  enter(chain: ResolvedChain, instead = false): void {
     this.entries.set(chain.id, (this.entries.get(chain.id) ?? 0) + 1);
     this.work.chainsEntered++;
-    this.stack.push({ chain, rule: 0, statement: 0 });
-    this.steps?.push({ kind: "chain", table: chain.table.name, chain: chain.name });
+    this.stack.push({ chain, rule: 0, statement: 0, begun: false, draws: 0, told: 0 });
+    this.steps?.push({
+      kind: "chain",
+      table: chain.table.name,
+      chain: chain.name,
+      ...(instead ? { instead: true } : {}),
+    });
+  }
+
+  /** A u32 for the current statement. */
+  random(): number {
+    this.work.draws++;
+    const frame = this.top!;
+    const drawn = frame.draws++;
+    if (this.numbers.length > 0) {
+      const [first, ...rest] = this.numbers;
+      this.numbers = rest;
+      return first!;
+    }
+    const { draw, packet } = this.context;
+    return draw(packet ?? 0, frame.chain.rules[frame.rule]!.id, drawVisit(this.visit, drawn));
   }
 
   /** Leaves the chain on top, by its end, RETURN or goto; an empty stack means that the base chain is at its policy. */

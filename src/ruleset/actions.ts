@@ -61,6 +61,8 @@ export interface MasqueradeAction {
 export interface RedirectAction {
   readonly kind: "redirect";
   readonly to: NatRange;
+  /** Only its `ports`. */
+  readonly mapped?: MappedRange;
 }
 
 /** `mark = (mark & ~clear) ^ xor`: every form of MARK and CONNMARK --set-xmark; nft `meta mark set`. All uint32. */
@@ -134,7 +136,7 @@ export type Verdict =
   | { readonly kind: "goto"; readonly chain: string }
   | VerdictMap;
 
-/** nft `vmap`: the verdict of the element the key equals; none: the rule goes on. */
+/** nft `vmap`: the verdict of the element the key equals; none fails the rule, `continue` goes on with its next statement. */
 export interface VerdictMap {
   readonly kind: "verdict-map";
   readonly key: readonly Expression[];

@@ -252,9 +252,11 @@ export interface SetMatch {
   readonly options?: string;
 }
 
-/** A token bucket: `rate` packets per `unit`, `burst` at once (xt_limit). */
+/** A token bucket: `rate` packets per `unit`, `burst` at once (xt_limit; nft `limit rate`, where `over` is the negation). */
 export interface LimitMatch {
   readonly kind: "limit";
+  /** Kept as nft_limit.c keeps it, in nanoseconds. */
+  readonly nft?: true;
   readonly rate: number;
   readonly unit: "second" | "minute" | "hour" | "day";
   readonly burst: number;

@@ -4,7 +4,7 @@ import { type Address, formatAddress, parseAddress } from "../../src/packet/addr
 import { ICMP, TCP, UDP } from "../../src/packet/protocol.js";
 import { formatTuple, replyTuple, type Tuple } from "../../src/packet/tuple.js";
 import type { NatRange } from "../../src/ruleset/types.js";
-import { jhash2, reciprocalScale } from "../../src/conntrack/jhash.js";
+import { jhash2, reciprocalScale } from "../../src/packet/jhash.js";
 import { chooseDestination, chooseSource, EMPTY_SPACE, keepSource, type TupleSpace } from "../../src/conntrack/nat.js";
 
 const ip = (text: string): Address => parseAddress(text)!;

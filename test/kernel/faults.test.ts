@@ -57,14 +57,18 @@ const faults: readonly Fault[] = [
   },
   {
     name: "threshold of statistic one too high",
-    semantics: withMatch({ random: (m) => ({ threshold: m.threshold + 1, negate: m.negate }) }),
+    semantics: withMatch({
+      random: (m, walk, place) => matches.random({ ...m, threshold: m.threshold + 1 }, walk, place),
+    }),
     table: "filter",
     rules: ["-A FORWARD -m statistic --mode random --probability 0.5 -j DROP"],
     packets: Array.from({ length: 40 }, () => to()),
   },
   {
     name: "threshold of statistic one too low",
-    semantics: withMatch({ random: (m) => ({ threshold: m.threshold - 1, negate: m.negate }) }),
+    semantics: withMatch({
+      random: (m, walk, place) => matches.random({ ...m, threshold: m.threshold - 1 }, walk, place),
+    }),
     table: "filter",
     rules: ["-A FORWARD -m statistic --mode random --probability 0.5 -j DROP"],
     packets: Array.from({ length: 40 }, () => to()),

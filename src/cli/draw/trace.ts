@@ -38,8 +38,6 @@ class TraceDrawing {
   private table = "";
   private inHook = false;
   private mark: number | undefined;
-  /** The last step was a goto: the chain it leads to takes the place of the one it stands in. */
-  private going = false;
 
   constructor(
     private readonly trace: Trace,
@@ -68,8 +66,7 @@ class TraceDrawing {
       case "chain": {
         if (this.table !== step.table) this.leaveTo(0);
         this.table = step.table;
-        if (this.going) this.open.pop();
-        this.going = false;
+        if (step.instead === true) this.open.pop();
         const name = this.open.length === 0 ? `${step.table} ${step.chain}` : step.chain;
         this.put(this.depth, colors.cyan(name));
         this.open.push({ name: step.chain, matched: false });
@@ -83,6 +80,7 @@ class TraceDrawing {
         this.open[0]!.matched = true;
         return this.leaveTo(0);
       case "lookup":
+        if (step.chain !== undefined) this.leaveTo(this.open.findIndex(({ name }) => name === step.chain) + 1);
         return this.put(this.depth, `lookup ${step.table}: ${step.key} -> ${step.found ?? colors.dim("nothing")}`);
       case "pick":
         return this.put(this.depth, `pick ${step.index + 1} of ${step.of}: ${colors.yellow(step.endpoint)}`);
@@ -121,7 +119,6 @@ class TraceDrawing {
       this.mark = ((before & ~statement.clear) ^ statement.xor) >>> 0;
       this.put(this.depth, colors.yellow(`mark ${markText(before)} -> ${markText(this.mark)}`));
     }
-    this.going = rule.rule.statements.some((statement) => statement.kind === "goto");
   }
 
   private get depth(): number {

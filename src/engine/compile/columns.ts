@@ -153,7 +153,8 @@ class Code {
 function encode(rule: ResolvedRule, head: Head, code: Code, tests: InterfaceRow[]): void {
   const { statements } = rule.rule;
   for (let i = 0; i < statements.length; i++) {
-    if (((head.whole >>> i) & 1) === 0 && !encodeStatement(statements[i]!, rule, head, code, tests)) {
+    if (isOfIPv6(statements[i]!)) code.push(Op.constant, 0);
+    else if (((head.whole >>> i) & 1) === 0 && !encodeStatement(statements[i]!, rule, head, code, tests)) {
       code.push(Op.general);
       return;
     }
@@ -161,11 +162,18 @@ function encode(rule: ResolvedRule, head: Head, code: Code, tests: InterfaceRow[
   code.push(Op.end);
 }
 
+/** In an inet table: no IPv4 packet has such an address, so the rule fails, negated or not. */
+function isOfIPv6(s: Statement): boolean {
+  return s.kind === "address" ? typeof s.value !== "number" : s.kind === "address-range" && typeof s.first !== "number";
+}
+
 /** Writes the code of one statement; false where there is none for it. */
 function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Code, tests: InterfaceRow[]): boolean {
   switch (s.kind) {
     case "comment":
     case "log":
+    case "counter":
+    case "continue":
       return true;
     case "mark":
       code.push(s.field === "mark" ? Op.mark : Op.ctmark, s.value, s.mask, Number(s.negate));
@@ -177,8 +185,7 @@ function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Cod
       return true;
     }
     case "address":
-      if (typeof s.value !== "number") return false;
-      code.push(s.field === "saddr" ? Op.src : Op.dst, s.value, s.mask as number, Number(s.negate));
+      code.push(s.field === "saddr" ? Op.src : Op.dst, s.value as number, s.mask as number, Number(s.negate));
       return true;
     case "protocol":
       code.push(Op.protocol, s.protocol, 0, Number(s.negate));

@@ -1,6 +1,9 @@
-/** jhash2 of include/linux/jhash.h (Bob Jenkins, lookup3): the kernel spreads connections over an address range with it. */
-export function jhash2(words: readonly number[], initial: number): number {
-  let a = (0xdeadbeef + (words.length << 2) + initial) | 0;
+/**
+ * jhash2 of include/linux/jhash.h (Bob Jenkins, lookup3): the kernel spreads connections over an address range with it. With `bytes`, which
+ * may end inside of the last word (the rest of it is zero), it is jhash of so many bytes as a little-endian machine reads them.
+ */
+export function jhash2(words: readonly number[], initial: number, bytes = words.length << 2): number {
+  let a = (0xdeadbeef + bytes + initial) | 0;
   let b = a;
   let c = a;
   let at = 0;
