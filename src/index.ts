@@ -78,6 +78,10 @@ export type {
   Work,
 } from "./engine/types.js";
 
+export { CHECKS, lint } from "./lint/lint.js";
+export type { Place as FindingPlace } from "./lint/place.js";
+export type { Check, Finding, Severity } from "./lint/types.js";
+
 export { ConntrackTable } from "./conntrack/table.js";
 export { type TimeoutPreset, timeoutPresets, type Timeouts } from "./conntrack/timeouts.js";
 export { type ContextOptions, freshContext } from "./datapath/context.js";

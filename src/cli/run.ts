@@ -1,10 +1,10 @@
 /** One run of the program: words in, exit code out. */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ProblemError } from "../ruleset/problem.js";
 import { commands, type CommandModule } from "./commands.js";
 import { BAD, describeProblems, DONE, InputError, UsageError } from "./failure.js";
 import type { Io } from "./io.js";
+import { version } from "./version.js";
 
 /**
  * Carries out the words after the program's name, and gives the exit code: 0 done, 1 the answer is "no", 2 bad use or bad input.
@@ -75,20 +75,4 @@ function describeFailure(thrown: unknown, command: string): string | undefined {
   if (thrown instanceof ProblemError)
     return thrown.problems.map((problem) => `chainwalk: ${problem.message}\n`).join("");
   return undefined;
-}
-
-/** Of the package this file belongs to: it lies two folders up in the sources, three where it is built. */
-function version(): string {
-  for (const up of ["../../", "../../../"]) {
-    try {
-      const found = JSON.parse(readFileSync(new URL(`${up}package.json`, import.meta.url), "utf8")) as {
-        name?: string;
-        version: string;
-      };
-      if (found.name === "chainwalk") return found.version;
-    } catch {
-      continue;
-    }
-  }
-  throw new Error("package.json is not where it belongs");
 }

@@ -59,7 +59,7 @@ function spellingOf(rule: Rule, address: Address | undefined): string | undefine
 }
 
 /** Where the chain of an endpoint sends packets. */
-function translationOf(chain: Chain | undefined): { address: Address | undefined; port: number | undefined } {
+export function translationOf(chain: Chain | undefined): { address: Address | undefined; port: number | undefined } {
   for (const rule of chain?.rules ?? []) {
     const dnat = rule.statements.find((one: Statement) => one.kind === "dnat");
     if (dnat !== undefined) return { address: dnat.to.addresses?.[0], port: dnat.to.ports?.[0] };

@@ -22,6 +22,7 @@ export interface Frontend {
   /** Kind and hash of the chain it leads to; undefined where packets are refused. */
   readonly chain: { readonly kind: string; readonly hash: string; readonly name: string } | undefined;
   readonly refused: "reject" | "drop" | undefined;
+  readonly rule: Rule;
 }
 
 const SERVICE_CHAIN = /^KUBE-(SVC|SVL|EXT|FW|XLB)-([A-Z2-7]{16})$/;
@@ -96,6 +97,7 @@ function readServed(rule: Rule): Frontend | undefined {
     role: rest.address === undefined ? "node port" : ((told?.[2] as FrontendRole | undefined) ?? guess),
     chain: { kind, hash, name: target },
     refused: undefined,
+    rule,
   };
 }
 
@@ -112,5 +114,5 @@ function readRefused(rule: Rule, place: FrontendPlace): Frontend | undefined {
   if (label === undefined) return undefined;
   const reachedBy = place === "filter KUBE-SERVICES" ? "cluster IP" : "external IP";
   const role = rest.address === undefined ? "node port" : reachedBy;
-  return { ...rest, place, label, role, chain: undefined, refused: verdict };
+  return { ...rest, place, label, role, chain: undefined, refused: verdict, rule };
 }

@@ -42,8 +42,8 @@ function caretLines(line: string, column: number): string {
   return `${before}${after}\n${before.replace(/[^\t]/g, " ")}^`;
 }
 
-/** Tabs stay (they are repeated before the caret); other control characters would move the cursor. */
-function visible(text: string): string {
+/** Text of the input as it may be shown: tabs stay (they are repeated before a caret); other control characters would move the cursor. */
+export function visible(text: string): string {
   // oxlint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f]/g, "\ufffd");
 }

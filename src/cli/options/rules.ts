@@ -35,8 +35,8 @@ export function addRulesOptions(command: Command): Command {
     .option("--complete", "add kube-proxy's static chains to a bare listing");
 }
 
-/** Reads, completes where asked for, and resolves the rules; warnings go to standard error. Throws InputError. */
-export async function loadRules(options: RulesOptions, io: Io): Promise<LoadedRules> {
+/** Reads, completes where asked for, and resolves the rules; warnings go to standard error, but for the codes in `untold`. Throws InputError. */
+export async function loadRules(options: RulesOptions, io: Io, untold: readonly string[] = []): Promise<LoadedRules> {
   const input = await readInput(options.rules, io);
   const read = readRules(input.bytes, {
     ...(options.from === undefined ? {} : { from: options.from }),
@@ -54,7 +54,8 @@ export async function loadRules(options: RulesOptions, io: Io): Promise<LoadedRu
   const resolved = resolve(ruleset);
   const problems = [...read.problems, ...resolved.problems];
   if (problems.some(isError)) throw new InputError(source, problems);
-  if (problems.length > 0) io.complain(describeProblems(problems, source));
+  const told = problems.filter((problem) => !untold.includes(problem.code));
+  if (told.length > 0) io.complain(describeProblems(told, source));
   return { resolved, source };
 }
 
