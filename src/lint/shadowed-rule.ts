@@ -29,8 +29,9 @@ function hasTarget({ statements }: Rule): boolean {
   return TARGETS.has(statements[statements.length - 1]?.kind);
 }
 
-const TARGETS: ReadonlySet<string | undefined> = new Set([
-  ...["accept", "drop", "reject", "return", "jump", "goto", "verdict-map"],
-  ...["dnat", "snat", "masquerade", "redirect", "set-mark", "copy-mark", "assign", "log", "notrack", "set-update"],
-  "opaque-target",
-]);
+const TARGETS: ReadonlySet<string | undefined> = new Set(
+  (
+    "accept drop reject return jump goto verdict-map dnat snat masquerade redirect " +
+    "set-mark copy-mark assign log notrack set-update opaque-target"
+  ).split(" "),
+);
