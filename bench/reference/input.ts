@@ -44,7 +44,7 @@ export function writeWalkInput(path: string, { resolved, node }: BenchCluster, p
   const columns = layOut(resolved);
   const column = columnsOf(pool);
   const answers = INTERFACES.flatMap((name) =>
-    columns.interfaceTests.map((test) =>
+    columns.tests.rows.map((test) =>
       Number((test.prefix ? name.startsWith(test.name) : name === test.name) !== test.negate),
     ),
   );
@@ -54,7 +54,7 @@ export function writeWalkInput(path: string, { resolved, node }: BenchCluster, p
       ...seedWords(seed),
       batchSize,
       INTERFACES.indexOf(DEFAULT_INTERFACE),
-      columns.interfaceTests.length,
+      columns.tests.rows.length,
       resolved.chains.length,
     ],
     columns.dst,
@@ -67,7 +67,7 @@ export function writeWalkInput(path: string, { resolved, node }: BenchCluster, p
     columns.more,
     columns.entry,
     columns.code,
-    columns.chainStart,
+    [...columns.chainStart, columns.entry.length],
     resolved.chains.map(({ base }) => Number(base?.policy === "drop")),
     answers,
     node.addresses.filter((address) => typeof address === "number"),

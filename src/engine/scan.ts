@@ -10,7 +10,8 @@ import { CtState, CtStatus } from "../packet/connection.js";
 import type { Node } from "../packet/node.js";
 import { isIcmp } from "../packet/protocol.js";
 import type { ResolvedRuleSet } from "../ruleset/resolve.js";
-import { type Columns, Op } from "./compile/columns.js";
+import type { Columns } from "./compile/columns.js";
+import { Op } from "./compile/encode.js";
 import type { ChainIndex } from "./compile/partition.js";
 import { OutcomeFlag, type OutcomeBatch, VERDICT_ACCEPT, VERDICT_DROP, VERDICT_REJECT } from "./outcome-batch.js";
 import { drawBits, drawVisit, ruleKey, seedKey } from "./draw.js";
@@ -292,7 +293,7 @@ export class Scan {
     if (number < 0) number = this.interfaces.push(name) - 1;
     for (let n = this.interfaceAnswers.length; n < this.interfaces.length; n++) {
       this.interfaceAnswers.push(
-        Uint8Array.from(this.columns.interfaceTests, (test) => {
+        Uint8Array.from(this.columns.tests.rows, (test) => {
           const known = this.interfaces[n]!;
           return Number((test.prefix ? known.startsWith(test.name) : known === test.name) !== test.negate);
         }),
@@ -335,13 +336,13 @@ export class Scan {
 
   /** Runs a base chain and all that it jumps to: the loop of ipt_do_table. */
   private runChain(base: number, context: Context): number {
-    const { chainStart, entry, code } = this.columns;
+    const { chainStart, chainEnd, entry, code } = this.columns;
     const { stack } = this;
     let depth = 0;
     let chain = base;
     this.enter(chain);
     let row = chainStart[chain]!;
-    let end = chainStart[chain + 1]!;
+    let end = chainEnd[chain]!;
     let index = this.indexes[chain];
     for (;;) {
       if (index === undefined) {
@@ -363,7 +364,7 @@ export class Scan {
         depth--;
         row = stack[2 * depth]!;
         chain = stack[2 * depth + 1]!;
-        end = chainStart[chain + 1]!;
+        end = chainEnd[chain]!;
         index = this.indexes[chain];
         continue;
       }
@@ -462,16 +463,17 @@ export class Scan {
       chain = entering;
       this.enter(chain);
       row = chainStart[chain]!;
-      end = chainStart[chain + 1]!;
+      end = chainEnd[chain]!;
       index = this.indexes[chain];
     }
   }
 
   /** `drawn`: how often this visit of the row has drawn before. */
   private draw(row: number, chain: number, drawn: number, context: Context): number {
+    const rule = this.columns.ids[row]!;
     const visit = drawVisit(this.entryCount[chain]!, drawn);
-    if (this.seeded < 0) return context.draw(this.id, row, visit);
-    return drawBits(ruleKey(this.seeded, row, visit) | 0, this.id | 0);
+    if (this.seeded < 0) return context.draw(this.id, rule, visit);
+    return drawBits(ruleKey(this.seeded, rule, visit) | 0, this.id | 0);
   }
 
   /** The bits of CtState a rule sees: before conntrack, and without an entry, invalid. */

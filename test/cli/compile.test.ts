@@ -108,7 +108,7 @@ describe("compile", () => {
 
   it("prints the stages of the example as it always did", async () => {
     const texts = [];
-    for (const stage of ["resolve", "partition", "fuse"])
+    for (const stage of ["resolve", "prune", "partition", "specialise", "pick"])
       texts.push(
         `--stage ${stage}\n${(await chainwalk(words(`compile --rules ${NGINX_RULES} --stage ${stage}`))).stdout}`,
       );
@@ -126,6 +126,8 @@ describe("compile", () => {
     expect(number(rows.get("backend array")![0])).toBe(
       services.reduce((sum, { backends }) => sum + backends.length, 0),
     );
-    expect(await compile("", rules)).toMatch(/^resolve .*\npartition .*\nfuse +60 destinations: .*\nlayout .*\n$/);
+    expect(await compile("", rules)).toMatch(
+      /^resolve .*\nprune .*\npartition .*\nspecialise +60 destinations: .*\npick .*\nlayout .*\n$/,
+    );
   });
 });

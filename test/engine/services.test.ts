@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { findService, pickBackend, pickBounds, SERVICE_WORDS, SIGN } from "../../src/engine/compile/services.js";
+import { pickBounds } from "../../src/engine/compile/pick.js";
+import { findService, pickBackend, SERVICE_WORDS, SIGN } from "../../src/engine/compile/services.js";
 
 const LAST = 2 ** 31;
 /** Thresholds of rules that all have some chance, the last one certain. */

@@ -1,15 +1,18 @@
-/** A compiled plan: the canonical dump, and its stages as text. */
+/** A compiled plan as JSON: the canonical dump. */
 import { addressWords, formatAddress } from "../../packet/address.js";
 import { prefixLength } from "../../packet/prefix.js";
 import { protocolName } from "../../packet/protocol.js";
 import type { Plan } from "../../engine/compile/compile.js";
-import type { ChainIndex } from "../../engine/compile/partition.js";
-import { readServiceRow, SERVICE_WORDS, SIGN } from "../../engine/compile/services.js";
-import { drawTable, formatCount } from "../../report/table.js";
+import type { ChainIndex } from "../../engine/compile/chain-index.js";
+import {
+  readServiceRow,
+  SERVICE_WORDS,
+  type ServiceTables,
+  SIGN,
+  type SourceTest,
+} from "../../engine/compile/services.js";
+import type { ResolvedChain } from "../../ruleset/resolve.js";
 import { flagNames } from "./maps.js";
-
-export const STAGES = ["resolve", "partition", "fuse", "layout"] as const;
-export type StageName = (typeof STAGES)[number];
 
 export interface DumpedService {
   readonly address: string;
@@ -36,41 +39,72 @@ export interface DumpedIndex {
   readonly table: string;
   readonly chain: string;
   readonly rules: number;
+  /** Whether packets get to it; a chain they do not get to is left out of all that follows. */
+  readonly reached: boolean;
+  /** Rules (from 1) that no packet gets to, as an earlier one takes all of theirs. */
+  readonly shadowed: readonly number[];
   /** Null where the chain is walked rule by rule. */
   readonly lookups: readonly string[] | null;
 }
 
-/** The plan in its canonical form: services by address, protocol and port; chains in the order of the rule set. */
+/** The plan in its canonical form: services by address, protocol and port; tables in the order of the rule set, their chains by name. */
 export interface DumpedPlan {
   readonly node: readonly string[];
   readonly rules: number;
   readonly chains: readonly DumpedIndex[];
   readonly services: readonly DumpedService[];
   readonly marks: { readonly unmarked: number; readonly marked: number };
-  /** Bytes of typed arrays. */
+  /** Bytes of typed arrays, as far as they are in use. */
   readonly bytes: Readonly<Record<"columns" | "serviceMap" | "backends" | "picks", number>>;
 }
 
 export function dumpPlan(plan: Plan): DumpedPlan {
-  const { resolved, node, indexes, tables, columns } = plan;
+  const { resolved, node, tables, columns } = plan;
+  const services = dumpServices(plan);
+  const backends = services.reduce((sum, service) => sum + service.backends.length, 0);
   return {
     node: node.addresses.map(formatAddress),
-    rules: resolved.rules.length,
-    chains: resolved.chains.map(({ id, table, name, rules }) => ({
-      table: table.name,
-      chain: name,
-      rules: rules.length,
-      lookups: indexes[id]?.signatures.map(signatureText) ?? null,
-    })),
-    services: dumpServices(plan),
+    rules: resolved.chains.reduce((sum, { rules }) => sum + rules.length, 0),
+    chains: resolved.ruleset.tables.flatMap((table) =>
+      resolved.chains
+        .filter((chain) => chain.table === table)
+        .map((chain) => dumpChain(chain, plan))
+        .sort((a, b) => (a.chain < b.chain ? -1 : 1)),
+    ),
+    services,
     marks: { unmarked: tables.markUnmarked, marked: tables.markMarked },
     bytes: {
-      columns: Object.values(columns).reduce((sum, one) => sum + (ArrayBuffer.isView(one) ? one.byteLength : 0), 0),
+      columns: columns.bytes,
       serviceMap: tables.map.byteLength,
-      backends: tables.backends.byteLength,
-      picks: tables.bounds.byteLength + tables.thresholds.byteLength,
+      backends: backends * BACKEND_BYTES,
+      picks: choicesOf(tables) * PICK_BYTES,
     },
   };
+}
+
+export const BACKEND_BYTES = 8;
+/** A bound and a threshold. */
+export const PICK_BYTES = 12;
+
+function dumpChain({ id, table, name, rules }: ResolvedChain, { pruned, indexes }: Plan): DumpedIndex {
+  return {
+    table: table.name,
+    chain: name,
+    rules: rules.length,
+    reached: pruned.reached[id] === 1,
+    shadowed: rules.filter((rule) => pruned.shadowed.has(rule)).map((rule) => rule.number),
+    lookups: indexes[id]?.signatures.map(signatureText) ?? null,
+  };
+}
+
+/** The rows of `bounds` that some service picks by. */
+function choicesOf(tables: ServiceTables): number {
+  const lengths = new Map<number, number>();
+  for (let row = 0; row < tables.map.length; row += SERVICE_WORDS) {
+    const service = readServiceRow(tables, row);
+    if (service !== undefined && service.count > 0) lengths.set(service.pick, service.count);
+  }
+  return [...lengths.values()].reduce((sum, count) => sum + count, 0);
 }
 
 function dumpServices({ tables }: Plan): DumpedService[] {
@@ -92,7 +126,6 @@ function dumpServices({ tables }: Plan): DumpedService[] {
         flags: flagNames(backends[at + 1]! >>> 16),
       };
     });
-    const { value, mask, negate } = sourceTests[test]!;
     found.push({
       order: [address >>> 0, protocol, port],
       service: {
@@ -102,10 +135,7 @@ function dumpServices({ tables }: Plan): DumpedService[] {
         kind: count > 0 ? "pick" : verdict,
         rejectWith: rejectWith ?? null,
         chain: chain ?? null,
-        sourceTest:
-          test === 0
-            ? null
-            : `${negate ? "! " : ""}${formatAddress(value >>> 0)}/${maskText(prefixLength(mask >>> 0), mask)}`,
+        sourceTest: test === 0 ? null : sourceTestText(sourceTests[test]!),
         backends: own,
       },
     });
@@ -114,8 +144,10 @@ function dumpServices({ tables }: Plan): DumpedService[] {
   return found.sort((a, b) => compare(a.order, b.order)).map(({ service }) => service);
 }
 
-function maskText(length: number, mask: number): string {
-  return length >= 0 ? String(length) : formatAddress(mask >>> 0);
+/** `! 10.0.0.0/8` */
+export function sourceTestText({ value, mask, negate }: SourceTest): string {
+  const length = prefixLength(mask >>> 0);
+  return `${negate ? "! " : ""}${formatAddress(value >>> 0)}/${length >= 0 ? length : formatAddress(mask >>> 0)}`;
 }
 
 /** The fields a hash table of a chain is keyed by: `dst/32 protocol dport`. */
@@ -143,130 +175,4 @@ function signatureText(signature: ChainIndex["signatures"][number]): string {
     ...(sport ? ["sport"] : []),
     ...(dport ? ["dport"] : []),
   ].join(" ");
-}
-
-/** One stage as text, or (without one) what came out of all of them. */
-export function drawPlan(plan: Plan, stage: StageName | undefined): string {
-  const dump = dumpPlan(plan);
-  const lines = stage === undefined ? STAGES.flatMap((one) => summary[one](dump, plan)) : drawStage[stage](dump, plan);
-  return lines.map((line) => `${line}\n`).join("");
-}
-
-const count = (n: number, one: string): string => `${formatCount(n)} ${one}${n === 1 ? "" : "s"}`;
-
-const summary: Readonly<Record<StageName, (dump: DumpedPlan, plan: Plan) => string[]>> = {
-  resolve: (dump, plan) => [
-    `resolve    ${count(plan.resolved.ruleset.tables.length, "table")}, ${count(dump.chains.length, "chain")}, ${count(dump.rules, "rule")}`,
-  ],
-  partition: ({ chains }) => {
-    const indexed = chains.filter(({ lookups }) => lookups !== null);
-    const rules = indexed.reduce((sum, chain) => sum + chain.rules, 0);
-    return [
-      `partition  ${count(indexed.length, "chain")} with hash tables (${count(rules, "rule")}); the others are walked`,
-    ];
-  },
-  fuse: ({ services }) => {
-    const picks = services.filter(({ kind }) => kind === "pick").length;
-    const backends = services.reduce((sum, service) => sum + service.backends.length, 0);
-    return [
-      `fuse       ${count(services.length, "destination")}: ${formatCount(picks)} pick among ${count(backends, "backend")}, ${formatCount(services.length - picks)} with a fixed verdict`,
-    ];
-  },
-  layout: ({ bytes }) => [
-    `layout     service map ${formatCount(bytes.serviceMap)} bytes, backend array ${formatCount(bytes.backends)}, picks ${formatCount(bytes.picks)}, rule columns ${formatCount(bytes.columns)}`,
-  ],
-};
-
-const drawStage: Readonly<Record<StageName, (dump: DumpedPlan, plan: Plan) => string[]>> = {
-  resolve: (_, { resolved }) =>
-    drawTable(
-      [
-        { title: "table", align: "left" },
-        { title: "chain", align: "left" },
-        { title: "hook", align: "left" },
-        { title: "priority", align: "right" },
-        { title: "policy", align: "left" },
-        { title: "rules", align: "right" },
-        { title: "leads to", align: "right" },
-      ],
-      resolved.chains.map(({ table, name, base, rules }) => [
-        table.name,
-        name,
-        base?.hook ?? "-",
-        base === undefined ? "-" : String(base.priority),
-        base?.policy ?? "-",
-        String(rules.length),
-        count(new Set(rules.map((rule) => rule.target?.id).filter((id) => id !== undefined)).size, "chain"),
-      ]),
-    ),
-  partition: ({ chains }) =>
-    drawTable(
-      [
-        { title: "table", align: "left" },
-        { title: "chain", align: "left" },
-        { title: "rules", align: "right" },
-        { title: "hash tables keyed by", align: "left" },
-      ],
-      chains.map(({ table, chain, rules, lookups }) => [
-        table,
-        chain,
-        String(rules),
-        lookups?.join("; ") ?? "none: walked",
-      ]),
-    ),
-  fuse: ({ services }) =>
-    drawTable(
-      [
-        { title: "destination", align: "left" },
-        { title: "", align: "left" },
-        { title: "masquerade if source", align: "left" },
-        { title: "becomes", align: "left" },
-      ],
-      services.map(({ address, port, protocol, kind, rejectWith, sourceTest, backends }) => [
-        `${address}:${port}`,
-        protocol,
-        sourceTest ?? "-",
-        kind === "pick" ? backendsText(backends) : `${kind}${rejectWith === null ? "" : ` with ${rejectWith}`}`,
-      ]),
-    ),
-  layout: (dump, { tables, columns }) =>
-    drawTable(
-      [
-        { title: "array", align: "left" },
-        { title: "rows", align: "right" },
-        { title: "bytes", align: "right" },
-        { title: "what a row holds", align: "left" },
-      ],
-      [
-        [
-          "service map",
-          formatCount(tables.map.length / SERVICE_WORDS),
-          formatCount(dump.bytes.serviceMap),
-          `address, port, protocol -> backends, pick, source test (${formatCount(dump.services.length)} in use)`,
-        ],
-        [
-          "backend array",
-          formatCount(tables.backends.length / 2),
-          formatCount(dump.bytes.backends),
-          "address, port, flags",
-        ],
-        ["picks", formatCount(tables.bounds.length), formatCount(dump.bytes.picks), "bound of 2^32, threshold of 2^31"],
-        ["source tests", formatCount(tables.sourceTests.length), "-", "value, mask, negated"],
-        [
-          "rule columns",
-          formatCount(columns.more.length),
-          formatCount(dump.bytes.columns),
-          "the head of a rule, and code for the rest",
-        ],
-      ],
-    ),
-};
-
-/** Backends shown of one service. */
-const MOST_BACKENDS = 3;
-
-function backendsText(backends: readonly DumpedBackend[]): string {
-  const shown = backends.slice(0, MOST_BACKENDS).map(({ address, port }) => `${address}:${port}`);
-  const left = backends.length - shown.length;
-  return `${shown.join(" ")}${left > 0 ? ` + ${left} more` : ""}`;
 }

@@ -73,9 +73,8 @@ export interface ServiceTables {
   /** The mark when the walk has ended, unmarked and marked by a source test. */
   readonly markUnmarked: number;
   readonly markMarked: number;
-  readonly cold: readonly ServiceRecord[];
-  /** Of each slot of the map: the index of its record in `cold`. */
-  readonly coldRows: Int32Array;
+  /** Of each slot of the map: its record. */
+  readonly cold: readonly (ServiceRecord | undefined)[];
 }
 
 /** A row of the service map, taken apart. */
@@ -91,14 +90,14 @@ export interface ServiceRow {
 }
 
 /** Reads the row at an offset of the map (as findService gives it); undefined where it is empty. */
-export function readServiceRow({ map, cold, coldRows }: ServiceTables, row: number): ServiceRow | undefined {
+export function readServiceRow({ map, cold }: ServiceTables, row: number): ServiceRow | undefined {
   if (map[row + 1] === 0) return undefined;
   return {
     first: map[row + 2]!,
     count: map[row + 3]! & 0xffff,
     pick: map[row + 3]! >>> 16,
     test: map[row + 1]! >>> 24,
-    record: cold[coldRows[row / SERVICE_WORDS]!]!,
+    record: cold[row / SERVICE_WORDS]!,
   };
 }
 
@@ -135,24 +134,3 @@ export function pickBackend(bounds: Int32Array, offset: number, count: number, d
 
 /** Turns the order of uint32 into that of int32. */
 export const SIGN = 0x80000000 | 0;
-
-/**
- * The bounds of a weighted pick. Backend k is taken with probability t_k / 2^31 of what the earlier ones left. The weights are
- * integers that sum to 2^32; bounds are cumulative sums rounded to nearest, so each weight is within 1 of p * 2^32.
- */
-export function pickBounds(thresholds: readonly number[]): number[] {
-  const bits = 31n;
-  let left = 1n; // probability not yet given out, times 2^(31 * k)
-  let exponent = 0n;
-  return thresholds.map((threshold) => {
-    left *= (1n << bits) - BigInt(threshold);
-    exponent += bits;
-    // Beyond 128 bits the fraction is cut: the error stays far below half a unit of 2^-32.
-    if (exponent > 512n) {
-      left >>= exponent - 128n;
-      exponent = 128n;
-    }
-    const remaining = ((left << 33n) + (1n << exponent)) >> (exponent + 1n);
-    return Number((1n << 32n) - remaining) - 1;
-  });
-}

@@ -1,0 +1,197 @@
+/** The code of a rule: what its head does not say, as a few integers for each statement. */
+import { SCTP, TCP, UDP } from "../../packet/protocol.js";
+import type { ResolvedRule } from "../../ruleset/resolve.js";
+import type { InterfaceTest, Statement } from "../../ruleset/types.js";
+import type { Head } from "./head.js";
+import { widen } from "./room.js";
+
+/** Operations of the code. Each takes four integers: operation, a, b, c. Where a test fails, the rule fails. */
+export const Op = {
+  /** The rule is done; on to the next. */
+  end: 0,
+  /** What only the readable walk can do: it takes the packet over from its start. */
+  general: 1,
+  /** (mark & b) === a, negated by c. */
+  mark: 2,
+  ctmark: 3,
+  /** State bits a, negated by c. */
+  state: 4,
+  /** (src & b) === a, negated by c. */
+  src: 5,
+  dst: 6,
+  /** Protocol a, negated by c. */
+  protocol: 7,
+  /** Interface test number a (of `interfaceTests`). */
+  iif: 8,
+  oif: 9,
+  /** The address is the node's own, negated by c. */
+  srcLocal: 10,
+  dstLocal: 11,
+  /** (u32 & 0x7fffffff) < a, negated by c. */
+  random: 12,
+  /** (TCP flags & b) === a, negated by c. */
+  flags: 13,
+  /** The answer is a. */
+  constant: 14,
+  /** mark = (mark & ~a) ^ b. */
+  setMark: 20,
+  /** To address a and port b, -1 for the port as it is. */
+  dnat: 21,
+  /** a: from any port of the class (--random-fully). */
+  masquerade: 22,
+  accept: 30,
+  drop: 31,
+  reject: 32,
+  return: 33,
+  jump: 34,
+  goto: 35,
+} as const;
+
+/** Code as it is written: a growing Int32Array. */
+export class Code {
+  words = new Int32Array(1 << 8);
+  length = 0;
+
+  push(op: number, a = 0, b = 0, c = 0): void {
+    if (this.length + 4 > this.words.length) this.words = widen(this.words, this.words.length * 2);
+    this.words[this.length++] = op;
+    this.words[this.length++] = a;
+    this.words[this.length++] = b;
+    this.words[this.length++] = c;
+  }
+}
+
+/** The interface tests that code refers to by number; equal tests share one. */
+export class InterfaceTests {
+  readonly rows: InterfaceTest[] = [];
+  private readonly numbers = new Map<string, number>();
+
+  /** The number of a test. */
+  number({ name, prefix, negate }: InterfaceTest): number {
+    const key = `${Number(negate)}${Number(prefix)}${name}`;
+    let number = this.numbers.get(key);
+    if (number === undefined) this.numbers.set(key, (number = this.rows.push({ name, prefix, negate }) - 1));
+    return number;
+  }
+}
+
+/** Adds the code of a rule to `code`. */
+export function encodeRule(rule: ResolvedRule, head: Head, code: Code, tests: InterfaceTests): void {
+  if (rule.chain.table.family === "ip6") return code.push(Op.general);
+  const { statements } = rule.rule;
+  for (let i = 0; i < statements.length; i++) {
+    if (isOfIPv6(statements[i]!)) code.push(Op.constant, 0);
+    else if (((head.whole >>> i) & 1) === 0 && !encodeStatement(statements[i]!, rule, head, code, tests))
+      return code.push(Op.general);
+  }
+  code.push(Op.end);
+}
+
+/** In an inet table: no IPv4 packet has such an address, so the rule fails, negated or not. */
+function isOfIPv6(s: Statement): boolean {
+  return s.kind === "address" ? typeof s.value !== "number" : s.kind === "address-range" && typeof s.first !== "number";
+}
+
+/** Writes the code of one statement; false where there is none for it. */
+function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Code, tests: InterfaceTests): boolean {
+  switch (s.kind) {
+    case "comment":
+    case "log":
+    case "counter":
+    case "continue":
+      return true;
+    case "mark":
+      code.push(s.field === "mark" ? Op.mark : Op.ctmark, s.value, s.mask, Number(s.negate));
+      return s.field === "mark";
+    case "conntrack": {
+      const { kind: _kind, module: _module, state, ...other } = s;
+      if (state === undefined || Object.keys(other).length > 0) return false;
+      code.push(Op.state, state.bits, 0, Number(state.negate));
+      return true;
+    }
+    case "address":
+      code.push(s.field === "saddr" ? Op.src : Op.dst, s.value as number, s.mask as number, Number(s.negate));
+      return true;
+    case "protocol":
+      code.push(Op.protocol, s.protocol, 0, Number(s.negate));
+      return true;
+    case "transport":
+      return encodeTransport(s, head, code);
+    case "interface":
+      code.push(s.field === "iif" ? Op.iif : Op.oif, tests.number(s));
+      return true;
+    case "address-type":
+      return encodeAddressType(s, code);
+    case "physdev":
+      // A packet of a batch has no bridge ports: each test holds only where it is negated (xt_physdev.c).
+      code.push(
+        Op.constant,
+        Number([s.in, s.out, s.isIn, s.isOut, s.isBridged].every((test) => test === undefined || test.negate)),
+      );
+      return true;
+    case "random":
+      code.push(Op.random, s.threshold | 0, 0, Number(s.negate));
+      return s.threshold < 2 ** 31;
+    case "set-mark":
+      code.push(Op.setMark, s.clear, s.xor);
+      return s.field === "mark";
+    case "dnat": {
+      const { addresses, ports } = s.to;
+      if (addresses === undefined || typeof addresses[0] !== "number" || addresses[0] !== addresses[1]) return false;
+      if (ports !== undefined && (ports[0] !== ports[1] || !portsGuarded(rule))) return false;
+      code.push(Op.dnat, addresses[0], ports === undefined ? -1 : ports[0]);
+      return true;
+    }
+    case "masquerade":
+      code.push(Op.masquerade, Number(s.to.fullyRandom === true));
+      return s.to.ports === undefined && s.to.random !== true;
+    case "accept":
+      code.push(Op.accept);
+      return true;
+    case "drop":
+      code.push(Op.drop);
+      return true;
+    case "reject":
+      code.push(Op.reject);
+      return true;
+    case "return":
+      code.push(Op.return);
+      return true;
+    case "jump":
+    case "goto":
+      if (rule.target === undefined) return false;
+      code.push(s.kind === "jump" ? Op.jump : Op.goto, rule.target.id);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** A port is set only on packets that have one: the rule must test for such a protocol. */
+function portsGuarded(rule: ResolvedRule): boolean {
+  return rule.rule.statements.some((s) => s.kind === "protocol" && !s.negate && [TCP, UDP, SCTP].includes(s.protocol));
+}
+
+/** Protocol and ports are left to the head, and only TCP flags to the code; a test the head had no room for goes the general way. */
+function encodeTransport(s: Extract<Statement, { kind: "transport" }>, head: Head, code: Code): boolean {
+  const inHead = (end: "sport" | "dport"): boolean => {
+    const test = s[end];
+    return test === undefined || (!test.negate && test.ranges.length === 1 && head[end] === test.ranges[0]);
+  };
+  if (head.protocol !== s.protocol || !inHead("sport") || !inHead("dport")) return false;
+  if (s.flags !== undefined) code.push(Op.flags, s.flags.value, s.flags.mask, Number(s.flags.negate));
+  return true;
+}
+
+function encodeAddressType(s: Extract<Statement, { kind: "address-type" }>, code: Code): boolean {
+  if (s.limit !== undefined) return false;
+  for (const [test, op] of [
+    [s.source, Op.srcLocal],
+    [s.destination, Op.dstLocal],
+  ] as const) {
+    if (test === undefined) continue;
+    if (test.types.length !== 1 || test.types[0] !== "LOCAL") return false;
+    code.push(op, 0, 0, Number(test.negate));
+  }
+  return true;
+}

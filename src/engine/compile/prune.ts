@@ -1,0 +1,174 @@
+/**
+ * Prune: what no packet gets to. A chain that no base chain leads to, and a rule behind one of its chain that certainly takes
+ * every packet it could match out of the chain. Only pure tests are looked at, of what does not change within a chain; where that
+ * is not enough to be certain, the rule stays.
+ */
+import { addressWords } from "../../packet/address.js";
+import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../../ruleset/resolve.js";
+import type { MaskedAddress } from "../../packet/prefix.js";
+import type { PortRange, Rule, Statement } from "../../ruleset/types.js";
+import { type Head, headOf, isPure } from "./head.js";
+
+export interface Pruned {
+  /** By chain id: 1 where packets can get to. */
+  readonly reached: Uint8Array;
+  /** Rules that no packet matches first -> the rule before them that takes all of their packets. */
+  readonly shadowed: ReadonlyMap<ResolvedRule, ResolvedRule>;
+}
+
+export function prune(resolved: ResolvedRuleSet): Pruned {
+  const shadowed = new Map<ResolvedRule, ResolvedRule>();
+  for (const chain of resolved.chains) for (const [rule, by] of shadowsIn(chain)) shadowed.set(rule, by);
+  const reached = new Uint8Array(resolved.chains.length);
+  const todo = resolved.chains.filter(isRoot);
+  for (const { id } of todo) reached[id] = 1;
+  for (let chain = todo.pop(); chain !== undefined; chain = todo.pop()) {
+    for (const rule of chain.rules) {
+      if (rule.target === undefined || reached[rule.target.id] === 1 || shadowed.has(rule)) continue;
+      reached[rule.target.id] = 1;
+      todo.push(rule.target);
+    }
+  }
+  return { reached, shadowed };
+}
+
+/** Base chains; and where maps hold verdicts, every chain of the table: what leads to it is not told by its rules alone. */
+export function isRoot({ base, table }: ResolvedChain): boolean {
+  return base !== undefined || table.maps.length > 0 || table.sets.length > 0;
+}
+
+/** More signatures of rules that leave are not looked through: a rule would cost more to prune than to keep. */
+const MOST_SIGNATURES = 16;
+
+/** A rule that takes what it matches out of its chain. */
+interface Leaver {
+  readonly rule: ResolvedRule;
+  readonly condition: Condition;
+}
+
+/** The rules of a chain that are shadowed, each with the rule that does it. */
+export function shadowsIn(chain: ResolvedChain): Map<ResolvedRule, ResolvedRule> {
+  const found = new Map<ResolvedRule, ResolvedRule>();
+  const groups = new Map<string, { head: Head; leavers: Map<string, Leaver[]> }>();
+  for (const rule of chain.rules) {
+    const leaves = leavesChain(rule);
+    if (!leaves && groups.size === 0) continue;
+    const condition = conditionOf(rule.rule);
+    for (const { head, leavers } of groups.values()) {
+      const key = projection(condition.head, head);
+      const by =
+        key === undefined ? undefined : leavers.get(key)?.find((leaver) => covers(leaver.condition, condition));
+      if (by === undefined) continue;
+      found.set(rule, by.rule);
+      break;
+    }
+    if (!leaves || !condition.complete || found.has(rule)) continue;
+    const signature = signatureOf(condition.head);
+    let group = groups.get(signature);
+    if (group === undefined) {
+      if (groups.size === MOST_SIGNATURES) continue;
+      groups.set(signature, (group = { head: condition.head, leavers: new Map() }));
+    }
+    const key = projection(condition.head, condition.head)!;
+    const known = group.leavers.get(key);
+    if (known === undefined) group.leavers.set(key, [{ rule, condition }]);
+    else known.push({ rule, condition });
+  }
+  return found;
+}
+
+/** Whether a packet that the rule matches certainly leaves the chain. */
+function leavesChain({ rule, target }: ResolvedRule): boolean {
+  const last = rule.statements.at(-1);
+  switch (last?.kind) {
+    case "accept":
+    case "drop":
+    case "reject":
+    case "return":
+    case "dnat":
+    case "redirect":
+    case "snat":
+    case "masquerade":
+      return true;
+    case "goto":
+      return target !== undefined;
+    default:
+      return false;
+  }
+}
+
+interface Condition {
+  readonly head: Head;
+  /** The other tests of what does not change within a chain, as text. */
+  readonly others: ReadonlySet<string>;
+  /** The condition says all that the rule tests. */
+  readonly complete: boolean;
+}
+
+function conditionOf(rule: Rule): Condition {
+  const head = headOf(rule);
+  const others = new Set<string>();
+  let complete = true;
+  for (const [i, statement] of rule.statements.entries()) {
+    // A fragment has no ports to look at: -m tcp fails for it, -p tcp does not.
+    if (statement.kind === "transport") others.add(`ports of ${statement.protocol}`);
+    if ((head.whole >>> i) & 1) continue;
+    if (isLasting(statement)) others.add(textOf(statement));
+    else if (isPure(statement)) complete = false;
+    else {
+      // A verdict ends the tests; an action before it, or a test that is not pure, could have an effect of its own.
+      complete &&= i === rule.statements.length - 1;
+      break;
+    }
+  }
+  return { head, others, complete };
+}
+
+/** Pure tests whose answer stays the same while a packet is in a chain: all but those of marks, which rules set. */
+function isLasting(statement: Statement): boolean {
+  return isPure(statement) && statement.kind !== "mark" && statement.kind !== "comment";
+}
+
+function textOf(statement: Statement): string {
+  return JSON.stringify(statement);
+}
+
+/** Whether every packet of `inner` is one of `outer`, whose head holds for it. */
+function covers(outer: Condition, inner: Condition): boolean {
+  for (const test of outer.others) if (!inner.others.has(test)) return false;
+  return true;
+}
+
+const signatureOf = ({ dst, src, protocol, sport, dport }: Head): string =>
+  [maskText(dst), maskText(src), protocol !== 0, rangeText(sport), rangeText(dport)].join();
+
+const maskText = (test: MaskedAddress | undefined): string => (test === undefined ? "" : String(test.mask));
+/** A single port is part of the key; any other range is part of the signature. */
+const rangeText = (range: PortRange | undefined): string =>
+  range === undefined ? "" : range[0] === range[1] ? "=" : String(range);
+
+/** What of a head a signature looks at, as a key; undefined where the head leaves open what the signature tests. */
+function projection(head: Head, signature: Head): string | undefined {
+  const dst = project(head.dst, signature.dst);
+  const src = project(head.src, signature.src);
+  const sport = projectPorts(head.sport, signature.sport);
+  const dport = projectPorts(head.dport, signature.dport);
+  if (dst === undefined || src === undefined || sport === undefined || dport === undefined) return undefined;
+  if (signature.protocol !== 0 && head.protocol === 0) return undefined;
+  return `${dst} ${src} ${signature.protocol === 0 ? 0 : head.protocol} ${sport} ${dport}`;
+}
+
+function project(test: MaskedAddress | undefined, by: MaskedAddress | undefined): string | undefined {
+  if (by === undefined) return "";
+  if (test === undefined) return undefined;
+  const [value, mask, wanted] = [addressWords(test.value), addressWords(test.mask), addressWords(by.mask)];
+  if (mask.length !== wanted.length || wanted.some((word, i) => (mask[i]! & word) >>> 0 !== word)) return undefined;
+  return value.map((word, i) => (word & wanted[i]!) >>> 0).join(":");
+}
+
+function projectPorts(range: PortRange | undefined, by: PortRange | undefined): string | undefined {
+  if (by === undefined) return "";
+  if (range === undefined) return undefined;
+  if (by[0] === by[1]) return range[0] === range[1] ? String(range[0]) : undefined;
+  return range[0] >= by[0] && range[1] <= by[1] ? "" : undefined;
+}
