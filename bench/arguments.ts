@@ -15,6 +15,8 @@ export interface BenchOptions {
   /** Seconds that the whole run may take: as many rounds of processes as fit, at least one. */
   readonly duration: number;
   readonly engines: readonly EngineName[];
+  /** The dist folder of another build to measure against, interleaved. */
+  readonly against?: string;
   /** Directory of the results. */
   readonly out: string;
   /** The record on standard output, instead of the tables. */
@@ -51,6 +53,7 @@ export function parseArguments(words: readonly string[], studies: readonly strin
       parseWhole(1, 86_400),
     )
     .option("--engine <name,...>", `any of ${ENGINES.join(", ")}`, parseEngines, [...ENGINES])
+    .option("--against <dir>", "measure the build in this dist folder too, interleaved")
     .option("--out <dir>", "where results go", "bench/results")
     .option("--json", "print the record (the JSON of the results) instead of tables")
     .addHelpText(
@@ -75,6 +78,7 @@ export function parseArguments(words: readonly string[], studies: readonly strin
     seed: number;
     duration?: number;
     engine: EngineName[];
+    against?: string;
     out: string;
     json?: true;
   }>();
@@ -87,6 +91,7 @@ export function parseArguments(words: readonly string[], studies: readonly strin
     seed: given.seed,
     duration: given.duration ?? (quick ? QUICK_DURATION : DEFAULT_DURATION),
     engines: given.engine,
+    ...(given.against === undefined ? {} : { against: given.against }),
     out: given.out,
     json: given.json === true,
   };

@@ -1,61 +1,66 @@
-import type { BenchCase, Picks } from "../src/index.js";
+import {
+  type BenchCase,
+  compareFactors,
+  type Dataset,
+  describeFactors,
+  type Factors,
+  type Measurement,
+  type MeasuringProcess,
+  type Picks,
+} from "../src/index.js";
 import type { CaseResult, ProcessResult } from "./processes.js";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
- * Puts what processes measured together into cases, a round for each process. Counters and checksums do not depend on the
- * machine: where two processes differ in them, something is wrong with an engine, and this throws.
+ * Puts what processes measured together into cases, a round for each process. Exact columns do not depend on the machine:
+ * where two processes differ in them, something is wrong with an engine, and this throws.
  */
 export class Collection {
   private readonly cases = new Map<string, Mutable<BenchCase>>();
   private readonly sampledPicks = new Map<string, Picks>();
-  private processes = 0;
+  private readonly datasets = new Map<string, Dataset>();
+  private readonly processes: MeasuringProcess[] = [];
 
-  add(result: ProcessResult): void {
-    const process = this.processes++;
-    for (const { samples, collections, cpuShare, ...what } of result.cases) {
-      const round = { process, samples: [...samples], collections, cpuShare };
-      const known = this.cases.get(keyOf(what));
-      if (known === undefined) {
-        this.cases.set(keyOf(what), { ...what, rounds: [round] });
-        continue;
-      }
-      if (exactOf(known) !== exactOf(what)) throw new Error(`two processes counted differently: ${keyOf(what)}`);
-      known.rounds = [...known.rounds, round];
+  /** `build` where two are compared. */
+  add(result: ProcessResult, round: number, build?: Factors["build"]): void {
+    for (const dataset of result.datasets ?? []) this.datasets.set(dataset.command, dataset);
+    if (result.cases.length === 0) return;
+    const process = this.processes.length;
+    this.processes.push({ run: 0, round, yardstick: [...(result.yardstick ?? [])] });
+    for (const one of result.cases) this.addCase(build === undefined ? one : withBuild(one, build), process);
+    for (const picks of result.picks ?? []) {
+      const own = build === undefined ? picks : withBuild(picks, build);
+      this.sampledPicks.set(describeFactors(own.factors), own);
     }
-    for (const picks of result.picks) this.sampledPicks.set(`${picks.engine} ${picks.services}`, picks);
   }
 
-  /** Cases ordered by size, packet, engine and destination, whatever order their processes ran in. */
-  list(): { cases: BenchCase[]; picks: Picks[] } {
-    const order = (one: BenchCase): string =>
-      [
-        String(one.services).padStart(7, "0"),
-        String(one.flows).padStart(9, "0"),
-        one.packet,
-        one.harness,
-        one.engine,
-        one.destination,
-        one.ruleSets,
-      ].join(" ");
-    const cases = [...this.cases.values()].sort((a, b) => (order(a) < order(b) ? -1 : 1));
-    const picks = [...this.sampledPicks.values()].sort(
-      (a, b) => a.services - b.services || (a.engine < b.engine ? -1 : 1),
-    );
-    return { cases, picks };
+  private addCase(result: CaseResult, process: number): void {
+    const { factors, unit, per, batch, exact, ...measured } = result;
+    const round = { process, ...measured };
+    const key = describeFactors(factors);
+    const known = this.cases.get(key);
+    if (known === undefined) {
+      this.cases.set(key, { factors, unit, per, batch, exact, rounds: [round] });
+      return;
+    }
+    if (JSON.stringify(known.exact) !== JSON.stringify(exact))
+      throw new Error(`two processes counted differently: ${key}`);
+    known.rounds = [...known.rounds, round];
+  }
+
+  /** Ordered by factors, whatever order the processes ran in. */
+  list(): Pick<Measurement, "datasets" | "processes" | "cases" | "picks"> {
+    const byFactors = (a: { factors: Factors }, b: { factors: Factors }) => compareFactors(a.factors, b.factors);
+    return {
+      datasets: [...this.datasets.values()].sort((a, b) => a.services - b.services || a.endpoints - b.endpoints),
+      processes: [...this.processes],
+      cases: [...this.cases.values()].sort(byFactors),
+      picks: [...this.sampledPicks.values()].sort(byFactors),
+    };
   }
 }
 
-function exactOf({
-  work,
-  leastRulesVisited,
-  checksum,
-}: Omit<CaseResult, "samples" | "collections" | "cpuShare">): string {
-  return JSON.stringify([work, leastRulesVisited, checksum]);
-}
-
-function keyOf(one: Omit<CaseResult, "samples" | "collections" | "cpuShare">): string {
-  const { engine, harness, packet, destination, services, endpoints, ruleSets, flows } = one;
-  return `${engine} ${harness} ${packet} ${destination} services ${services} x ${endpoints} rule sets ${ruleSets} flows ${flows}`;
+function withBuild<T extends { factors: Factors }>(one: T, build: Factors["build"]): T {
+  return { ...one, factors: { ...one.factors, build } };
 }

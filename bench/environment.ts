@@ -18,6 +18,7 @@ export function packageRoot(): string {
 export function readEnvironment(compiler: string | null): BenchEnvironment {
   return {
     chainwalk: versionIn(packageRoot()),
+    git: describeCommit(packageRoot()),
     node: process.versions.node,
     v8: process.versions.v8,
     platform: `${process.platform} ${process.arch}`,
@@ -31,6 +32,17 @@ export function readEnvironment(compiler: string | null): BenchEnvironment {
     compiler,
     timerResolution: measureResolution(),
   };
+}
+
+/** The commit of a checkout, `-dirty` behind it where files were changed; null where the folder is none. */
+export function describeCommit(folder: string): string | null {
+  if (!existsSync(join(folder, ".git"))) return null;
+  try {
+    const words = ["-C", folder, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"];
+    return execFileSync("git", words, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return null;
+  }
 }
 
 /** The version of a package that this one can import; null where it is not installed. */

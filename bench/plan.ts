@@ -1,15 +1,27 @@
-import type { DestinationKind, PacketKind } from "../src/index.js";
+import type { PacketKind } from "../src/index.js";
 import type { EngineName } from "./arguments.js";
+import type { Destination } from "./workload/pool.js";
 
 /** One measuring process: what it builds, and which variants it measures interleaved. JSON-able: a process is started with it. */
 export type ProcessPlan =
+  /** No measurement: what rule set the others measure on. */
+  DatasetPlan | MeasuringPlan;
+
+export interface DatasetPlan {
+  readonly kind: "dataset";
+  readonly services: number;
+  readonly endpoints: number;
+  readonly seed: number;
+}
+
+export type MeasuringPlan =
   /** One engine at one size: first packets by destination, and packets through conntrack. */
   | ({
       readonly kind: "engine";
       readonly engine: EngineName;
       /** Rule sets alive and in use, of seeds that follow each other; more than one only without `packets`. */
       readonly ruleSets: number;
-      readonly destinations: readonly DestinationKind[];
+      readonly destinations: readonly Destination[];
       /** Live connections for `packets`. */
       readonly flows: number;
       readonly packets: readonly PacketKind[];
@@ -32,7 +44,7 @@ interface ProcessSize {
 }
 
 /** The processes of a round (counted from 0), in order: each round begins at another one, and every second runs backwards, so that a machine that slows down or speeds up favours nobody. */
-export function orderRound(all: readonly ProcessPlan[], round: number): ProcessPlan[] {
+export function orderRound(all: readonly MeasuringPlan[], round: number): MeasuringPlan[] {
   const plans = all.filter(({ most = Infinity }) => round < most);
   if (plans.length === 0) return [];
   const from = (round * Math.ceil(plans.length / 3)) % plans.length;
@@ -40,16 +52,38 @@ export function orderRound(all: readonly ProcessPlan[], round: number): ProcessP
   return round % 2 === 0 ? rotated : rotated.reverse();
 }
 
-/** Whether another round like the last one fits, with a margin for a machine that gets busier. */
-export function roundFits(elapsed: number, rounds: readonly number[], duration: number): boolean {
-  if (rounds.length === 0) return true;
-  return elapsed + rounds[rounds.length - 1]! * 1.15 <= duration;
+/** The rule sets that plans measure on, each once. */
+export function datasetsOf(plans: readonly MeasuringPlan[]): DatasetPlan[] {
+  const datasets = new Map<string, DatasetPlan>();
+  for (const { services, endpoints, seed } of plans)
+    datasets.set(`${services} ${endpoints} ${seed}`, { kind: "dataset", services, endpoints, seed });
+  return [...datasets.values()].sort((a, b) => a.services - b.services || a.endpoints - b.endpoints);
+}
+
+/** How much longer a process may take than it did before, on a machine that gets busier. */
+const MARGIN = 1.15;
+
+/** How long processes took, to tell whether more of them fit. */
+export class Timetable {
+  private readonly seconds = new Map<string, number>();
+
+  enter(plan: MeasuringPlan, seconds: number): void {
+    this.seconds.set(JSON.stringify(plan), seconds);
+  }
+
+  /** Whether the plans, all of which were run before, are likely to fit. No plans never do. */
+  fits(plans: readonly MeasuringPlan[], seconds: number): boolean {
+    const needed = plans.reduce((sum, plan) => sum + (this.seconds.get(JSON.stringify(plan)) ?? Infinity), 0);
+    return plans.length > 0 && needed * MARGIN <= seconds;
+  }
 }
 
 /** How a process is called on the progress line. */
 export function describePlan(plan: ProcessPlan): string {
   const size = `${plan.services} services`;
   switch (plan.kind) {
+    case "dataset":
+      return `rules of ${size}`;
     case "engine": {
       const sets = plan.ruleSets > 1 ? `, ${plan.ruleSets} rule sets` : "";
       return `${plan.engine}, ${size}${sets}${plan.flows > 0 ? `, ${plan.flows} flows` : ""}`;

@@ -8,4 +8,4 @@ const { task } = prepareWalk([makeSubject("indexed", 10_000, 5, 1)], "uniform");
 let sink = 0;
 let batches = 0;
 for (const until = performance.now() + SECONDS * 1000; performance.now() < until; batches++) sink += task.run();
-process.stderr.write(`${batches * task.packets} packets classified (checksum ${sink >>> 0})\n`);
+process.stderr.write(`${batches * task.operations} packets classified (checksum ${sink >>> 0})\n`);

@@ -103,19 +103,31 @@ export { chiSquareTail, chiSquareTest, type FitTest, gTest } from "./stats/goodn
 export { logLogSlope, median, quantile, summarize, type Summary } from "./stats/summary.js";
 export { bootstrapInterval, type Interval, ratioInterval } from "./stats/bootstrap.js";
 
-export { formatCsv } from "./report/csv.js";
+export type { Document, Figure, Section, Table, Verdict } from "./report/document.js";
 export { describeRun } from "./report/environment.js";
-export { plotLookup } from "./report/lookup/plot.js";
-export { drawLookup } from "./report/lookup/text.js";
+export { formatCsv } from "./report/formats/csv.js";
+export { renderSvg } from "./report/formats/svg.js";
+export { formatText } from "./report/formats/text.js";
 export {
   type BenchCase,
   type BenchEnvironment,
+  type BenchRound,
+  type BenchRun,
+  compareFactors,
+  type Dataset,
+  describeFactors,
   type DestinationKind,
+  type Exact,
+  exactPart,
+  type Factors,
+  findCases,
   formatMeasurement,
+  type Histogram,
   type Measurement,
   MEASUREMENT_SCHEMA,
+  type MeasuringProcess,
   type PacketKind,
   parseMeasurement,
   type Picks,
 } from "./report/measurement.js";
-export { renderSvg } from "./report/svg.js";
+export { documentLookup } from "./report/studies/lookup/document.js";

@@ -1,10 +1,10 @@
-import { describeRun, drawLookup, plotLookup, renderSvg } from "../../src/index.js";
-import type { DestinationKind, PacketKind } from "../../src/index.js";
+import { documentLookup, type PacketKind } from "../../src/index.js";
 import type { BenchOptions, EngineName } from "../arguments.js";
-import type { ProcessPlan, ReferenceProgram } from "../plan.js";
+import type { MeasuringPlan, ReferenceProgram } from "../plan.js";
+import type { Destination } from "../workload/pool.js";
 import type { Equipment, Study } from "./study.js";
 
-const DESTINATIONS: readonly DestinationKind[] = ["first", "middle", "last", "uniform", "zipf"];
+const DESTINATIONS: readonly Destination[] = ["first", "middle", "last", "uniform", "zipf"];
 /** Live connections of the sweep over services, and of the headline. */
 const SWEEP_FLOWS = 32_768;
 const HEADLINE_FLOWS = 1_000_000;
@@ -27,14 +27,12 @@ const CONNECTIONS: Readonly<Record<EngineName, readonly PacketKind[]>> = {
  */
 export const lookup: Study = {
   name: "lookup",
+  summary: "linear traversal against map lookup, by size and destination",
   plan: planLookup,
-  drawText: drawLookup,
-  async drawPlots(record) {
-    return [{ name: "lookup", svg: await renderSvg(plotLookup(record), describeRun(record)) }];
-  },
+  document: documentLookup,
 };
 
-function planLookup(options: BenchOptions, equipment: Equipment): { plans: ProcessPlan[]; notes: string[] } {
+function planLookup(options: BenchOptions, equipment: Equipment): { plans: MeasuringPlan[]; notes: string[] } {
   const { endpoints, seed, engines, quick } = options;
   const notes: string[] = [];
   const smallest = options.services[0]!;
@@ -45,22 +43,22 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Proce
 
   // What the headline is made of comes first: where time runs out in the first round, the end of the list is left out.
   const main = options.services.toReversed().flatMap((services) =>
-    engines.map((engine): ProcessPlan => {
+    engines.map((engine): MeasuringPlan => {
       const packets = quick ? [] : CONNECTIONS[engine];
       const flows = packets.length > 0 ? SWEEP_FLOWS : 0;
       return { ...alone, kind: "engine", engine, destinations: DESTINATIONS, flows, packets, ...size(services) };
     }),
   );
-  const reference = (program: ReferenceProgram, flows = 0, services = largest): ProcessPlan => {
+  const reference = (program: ReferenceProgram, flows = 0, services = largest): MeasuringPlan => {
     return { kind: "reference", program, flows, ...size(services) };
   };
-  const million: ProcessPlan[] = [];
+  const million: MeasuringPlan[] = [];
   if (has("indexed")) {
     const packets = CONNECTIONS.indexed.filter((packet) => packet !== "established-chains");
     const rest = { destinations: [], flows: HEADLINE_FLOWS, packets, ...size(largest), most: SECONDARY_ROUNDS };
     million.push({ ...alone, kind: "engine", engine: "indexed", ...rest });
   }
-  const references: ProcessPlan[] = [];
+  const references: MeasuringPlan[] = [];
   if (equipment.compiler) {
     if (has("indexed")) references.push(reference("lookup"));
     // At the smallest size too: how much of a packet does not depend on the number of rules, in C.
@@ -71,7 +69,7 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Proce
   const secondary = engines
     .filter((engine) => engine !== "string-map")
     .flatMap((engine) => {
-      const plans: ProcessPlan[] = [];
+      const plans: MeasuringPlan[] = [];
       if (equipment.benchmarkJs) plans.push({ kind: "benchmark.js", engine, ...size(largest), most: SECONDARY_ROUNDS });
       for (const services of new Set(quick ? [] : [smallest, largest])) {
         const rest = { destinations: ["uniform"], ...size(services), most: SECONDARY_ROUNDS } as const;

@@ -1,6 +1,6 @@
-import type { Measurement } from "../../src/index.js";
+import type { Document, Measurement } from "../../src/index.js";
 import type { BenchOptions } from "../arguments.js";
-import type { ProcessPlan } from "../plan.js";
+import type { MeasuringPlan } from "../plan.js";
 
 /** What the machine has besides Node. */
 export interface Equipment {
@@ -8,12 +8,11 @@ export interface Equipment {
   readonly benchmarkJs: boolean;
 }
 
-/** A named study: which processes make one round of it, and how its record is drawn. One study, one file. */
+/** A named study: which processes make one round of it, and what its record says. One study, one file. */
 export interface Study {
   readonly name: string;
+  readonly summary: string;
   /** `notes` say what is left out, and why. */
-  plan(options: BenchOptions, equipment: Equipment): { plans: ProcessPlan[]; notes: string[] };
-  drawText(record: Measurement): string;
-  /** Pictures by file name, without its ending. */
-  drawPlots(record: Measurement): Promise<{ name: string; svg: string }[]>;
+  plan(options: BenchOptions, equipment: Equipment): { plans: MeasuringPlan[]; notes: string[] };
+  document(record: Measurement): Document;
 }

@@ -1,12 +1,11 @@
-import { BatchResults, Datapath, type Engine, OutcomeBatch, type PacketKind } from "../../src/index.js";
+import { BatchResults, Datapath, type Engine, type Exact, OutcomeBatch, type PacketKind } from "../../src/index.js";
 import { StringMapConnections } from "../rivals/string-map.js";
 import { CHECKSUM_START, foldResults, sumOutcomes, sumResults } from "../workload/checksum.js";
 import type { BenchCluster } from "../workload/cluster.js";
 import { drawEstablished, openFlows } from "../workload/flows.js";
 import { drawPool, type PacketPool } from "../workload/pool.js";
-import { meanWork, type Prepared, type Subject } from "./subject.js";
-
-const common = { destination: "uniform", leastRulesVisited: null } as const;
+import type { Prepared } from "./cases.js";
+import { meanWork, type Subject } from "./subject.js";
 
 export const FLOW_BATCH = 4096;
 /** Packets of established connections in a pool: at most this many, and two for each connection. */
@@ -54,14 +53,20 @@ export function prepareConnections(subject: Subject, packets: readonly PacketKin
   for (const mode of modes) {
     const traffic = openTraffic(cluster, engine, mode, flows, seed);
     for (const packet of packets) {
-      if (packet === "first-datapath" && mode === "fast-path") prepared.push(prepareFirst(traffic, flows));
-      else if (packet === `established-${mode}`) prepared.push(prepareEstablished(traffic, packet, flows));
+      const factors = factorsOf(subject, packet, flows);
+      if (packet === "first-datapath" && mode === "fast-path") prepared.push(prepareFirst(traffic, factors));
+      else if (packet === `established-${mode}`) prepared.push(prepareEstablished(traffic, factors));
     }
   }
   return prepared;
 }
 
-function prepareEstablished({ datapath, established }: Traffic, packet: PacketKind, flows: number): Prepared {
+function factorsOf({ name, cluster, endpoints }: Subject, packet: PacketKind, flows: number): Prepared["factors"] {
+  const services = cluster.services.address.length;
+  return { engine: name, packet, destination: "uniform", services, endpoints, ruleSets: 1, flows };
+}
+
+function prepareEstablished({ datapath, established }: Traffic, factors: Prepared["factors"]): Prepared {
   const results = newResults();
   const { batches } = established;
   const exact = passOnce(datapath, established, () => results);
@@ -72,11 +77,13 @@ function prepareEstablished({ datapath, established }: Traffic, packet: PacketKi
     datapath.processBatch(batch, MEASURED, results);
     return sumResults(results, batch.count);
   };
-  return { ...common, packet, flows, task: { name: packet, packets: FLOW_BATCH, run }, ...exact };
+  const tableBytes = datapath.table("ip").byteLength;
+  const task = { name: "established", operations: FLOW_BATCH, run };
+  return { factors, per: "packet", task, exact: { ...exact, tableBytes } };
 }
 
 /** Each batch opens its connections anew: those it opened the last time round are taken out first, untimed. */
-function prepareFirst({ datapath, first }: Traffic, flows: number): Prepared {
+function prepareFirst({ datapath, first }: Traffic, factors: Prepared["factors"]): Prepared {
   const results = first.batches.map(newResults);
   const exact = passOnce(datapath, first, (b) => results[b]!);
   const table = datapath.table("ip");
@@ -89,16 +96,12 @@ function prepareFirst({ datapath, first }: Traffic, flows: number): Prepared {
     datapath.processBatch(first.batches[next]!, MEASURED, results[next]!);
     return sumResults(results[next]!, FLOW_BATCH);
   };
-  const task = { name: "first", packets: FLOW_BATCH, run, prepare, limit: FIRST_TIMED };
-  return { ...common, packet: "first-datapath", flows, task, ...exact };
+  const task = { name: "first", operations: FLOW_BATCH, run, prepare, limit: FIRST_TIMED };
+  return { factors, per: "packet", task, exact };
 }
 
 /** Goes through a pool once, for what is exact. */
-function passOnce(
-  datapath: Datapath,
-  pool: PacketPool,
-  resultsOf: (batch: number) => BatchResults,
-): Pick<Prepared, "work" | "checksum"> {
+function passOnce(datapath: Datapath, pool: PacketPool, resultsOf: (batch: number) => BatchResults): Exact {
   let checksum = CHECKSUM_START;
   const work = pool.batches.map((batch, b) => {
     const results = resultsOf(b);
@@ -106,11 +109,12 @@ function passOnce(
     checksum = foldResults(checksum, results, batch.count);
     return { ...results.work };
   });
-  return { work: meanWork(work, pool.packets), checksum };
+  return { ...meanWork(work, pool.packets), checksum };
 }
 
 /** Established packets through a Map keyed by the tuple as text. */
-function prepareRival({ cluster, classify, seed }: Subject, flows: number): Prepared {
+function prepareRival(subject: Subject, flows: number): Prepared {
+  const { cluster, classify, seed } = subject;
   const connections = new StringMapConnections();
   const out = new OutcomeBatch("ip", FLOW_BATCH);
   const packets = Math.ceil(flows / FLOW_BATCH) * FLOW_BATCH;
@@ -124,8 +128,8 @@ function prepareRival({ cluster, classify, seed }: Subject, flows: number): Prep
     connections.translateBatch(batch, out);
     return sumOutcomes(out, batch.count);
   };
-  const task = { name: "string map", packets: FLOW_BATCH, run };
-  return { ...common, packet: "established-fast-path", flows, task, work: null, checksum: null };
+  const task = { name: "string map", operations: FLOW_BATCH, run };
+  return { factors: factorsOf(subject, "established-fast-path", flows), per: "packet", task, exact: {} };
 }
 
 function newResults(): BatchResults {

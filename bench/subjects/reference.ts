@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { indexedEngine } from "../../src/index.js";
+import { type Factors, indexedEngine } from "../../src/index.js";
 import type { ProcessPlan } from "../plan.js";
 import type { CaseResult, ProcessResult, Scratch } from "../processes.js";
 import { programPath } from "../reference/compile.js";
@@ -35,19 +35,18 @@ export async function measureReference(plan: ReferencePlan, { directory }: Scrat
   const [linear, indexed] = [poolSize("linear"), poolSize("indexed")];
   switch (program) {
     case "lookup":
-      return { cases: [caseOf(plan, results[0]!, "first", indexed.batchSize)], picks: [], sink: 0 };
+      return { cases: [caseOf(plan, results[0]!, { packet: "first", destination: "uniform" }, indexed.batchSize)] };
     case "walk": {
-      const visited = results[0]!.rulesVisited / linear.packets;
-      const work = { rulesVisited: visited, chainsEntered: 0, draws: 0, mapLookups: 0 };
-      const one = { ...caseOf(plan, results[0]!, "first", linear.batchSize), destination: "last" as const, work };
-      return { cases: [one], picks: [], sink: 0 };
+      const walked = caseOf(plan, results[0]!, { packet: "first", destination: "last" }, linear.batchSize);
+      const rulesVisited = results[0]!.rulesVisited / linear.packets;
+      return { cases: [{ ...walked, exact: { rulesVisited, ...walked.exact } }] };
     }
     case "conntrack": {
-      const cases = [
-        caseOf(plan, results[0]!, "established-fast-path", FLOW_BATCH),
-        caseOf(plan, results[1]!, "first-datapath", FLOW_BATCH),
-      ];
-      return { cases, picks: [], sink: 0 };
+      const kinds = ["established-fast-path", "first-datapath"] as const;
+      const cases = kinds.map((packet, i) =>
+        caseOf(plan, results[i]!, { packet, destination: "uniform", flows: plan.flows }, FLOW_BATCH),
+      );
+      return { cases };
     }
   }
 }
@@ -73,25 +72,18 @@ function writeInput({ program, services, endpoints, flows, seed }: ReferencePlan
 }
 
 function caseOf(
-  { services, endpoints, flows }: ReferencePlan,
+  { services, endpoints }: ReferencePlan,
   { samples, checksum, cpuShare }: ProgramResult,
-  packet: CaseResult["packet"],
-  packetsPerSample: number,
+  what: Partial<Factors>,
+  batch: number,
 ): CaseResult {
   return {
-    engine: "C",
-    harness: "c",
-    packet,
-    destination: "uniform",
-    services,
-    endpoints,
-    ruleSets: 1,
-    flows,
-    packetsPerSample,
-    work: null,
-    leastRulesVisited: null,
-    checksum,
-    samples,
+    factors: { engine: "C", harness: "c", ...what, services, endpoints, ruleSets: 1 },
+    unit: "ns",
+    per: "packet",
+    batch,
+    exact: { checksum },
+    samples: [...samples],
     collections: 0,
     cpuShare,
   };

@@ -9,8 +9,6 @@ import {
   type Work,
 } from "../../src/index.js";
 import type { EngineName } from "../arguments.js";
-import type { BatchTask } from "../measure.js";
-import type { CaseResult } from "../processes.js";
 import { StringMapRival } from "../rivals/string-map.js";
 import { type BenchCluster, makeCluster } from "../workload/cluster.js";
 
@@ -23,6 +21,7 @@ export interface Subject {
   readonly cluster: BenchCluster;
   /** Names draws and packets. */
   readonly seed: number;
+  readonly endpoints: number;
   readonly classify: Classify;
   /** Absent for the rival, which is no engine. */
   readonly engine?: Engine;
@@ -32,22 +31,19 @@ export function makeSubject(name: EngineName, services: number, endpoints: numbe
   const cluster = makeCluster(services, endpoints, seed);
   if (name === "string-map") {
     const rival = new StringMapRival(cluster, seed);
-    return { name, cluster, seed, classify: (batch, out) => rival.classifyBatch(batch, out) };
+    return { name, cluster, seed, endpoints, classify: (batch, out) => rival.classifyBatch(batch, out) };
   }
   const { resolved, node } = cluster;
   const engine = name === "linear" ? columnEngine(resolved, { node }) : indexedEngine(resolved, { node });
   const context: Context = freshContext({ node, seed });
-  return { name, cluster, seed, engine, classify: (batch, out) => engine.classifyBatch(batch, context, out) };
-}
-
-/** A variant that is ready to be measured, with all that is exact about it. */
-export interface Prepared extends Pick<
-  CaseResult,
-  "packet" | "destination" | "work" | "leastRulesVisited" | "checksum" | "flows"
-> {
-  readonly task: BatchTask;
-  /** How often the first, second, ... endpoint of a service was picked. */
-  readonly picks?: readonly number[];
+  return {
+    name,
+    cluster,
+    seed,
+    endpoints,
+    engine,
+    classify: (batch, out) => engine.classifyBatch(batch, context, out),
+  };
 }
 
 /** The mean work of packets, from the sums of their batches. */

@@ -1,9 +1,11 @@
 import {
   generateIptables,
   Node,
+  type NodeFacts,
   resolve,
   type ResolvedRule,
   type ResolvedRuleSet,
+  type RuleSet,
   type Statement,
   synthesizeCluster,
 } from "../../src/index.js";
@@ -29,12 +31,18 @@ export interface BenchCluster {
   readonly podCIDR: { readonly value: number; readonly mask: number };
 }
 
-const POD_CIDR = "10.0.0.0/8";
+export const POD_CIDR = "10.0.0.0/8";
 
-/** The rules kube-proxy v1.30 writes for a synthetic cluster, and their services as the rules hold them. */
-export function makeCluster(services: number, endpoints: number, seed: number): BenchCluster {
+/** The rules kube-proxy v1.30 writes for a synthetic cluster. */
+export function writeRules(services: number, endpoints: number, seed: number): { ruleset: RuleSet; node: NodeFacts } {
   const { objects, node, configuration } = synthesizeCluster({ services, endpoints, seed, podCIDR: POD_CIDR });
-  const resolved = resolve(generateIptables(objects, configuration, node));
+  return { ruleset: generateIptables(objects, configuration, node), node };
+}
+
+/** Those rules ready for engines, and their services as the rules hold them. */
+export function makeCluster(services: number, endpoints: number, seed: number): BenchCluster {
+  const { ruleset, node } = writeRules(services, endpoints, seed);
+  const resolved = resolve(ruleset);
   const columns = readServices(resolved);
   if (columns.address.length !== services)
     throw new Error(`${columns.address.length} of ${services} services found in KUBE-SERVICES`);

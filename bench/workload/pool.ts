@@ -18,6 +18,12 @@ export interface PacketPool {
   readonly packets: number;
 }
 
+/** Where packets go: a kind of destination, or the service at one place of KUBE-SERVICES, counted from 0. */
+export type Destination = Exclude<DestinationKind, "place"> | number;
+
+export const nameDestination = (destination: Destination): DestinationKind =>
+  typeof destination === "number" ? "place" : destination;
+
 export const ZIPF_EXPONENT = 1;
 /** Pods, at addresses that no endpoint of a synthetic cluster has: none reaches itself through its own service. */
 const CLIENTS = "10.128.0.0/10";
@@ -31,7 +37,7 @@ const OUTSIDE = 0xc0a80000; // 192.168.0.0/16
  */
 export function drawPool(
   services: ServiceColumns,
-  destination: DestinationKind,
+  destination: Destination,
   seed: number,
   packets: number,
   batchSize: number,
@@ -65,7 +71,8 @@ function destinationsOf({ address, port, protocol }: ServiceColumns): Destinatio
 }
 
 /** Which service is popular under Zipf's law is drawn by the seed: were it the first, linear would look fast. */
-function popularityOf(destination: DestinationKind, services: number, seed: number): Popularity {
+function popularityOf(destination: Destination, services: number, seed: number): Popularity {
+  if (typeof destination === "number") return fixedPopularity(services, destination);
   switch (destination) {
     case "first":
       return fixedPopularity(services, 0);

@@ -31,6 +31,7 @@ export interface Interval {
 export const REPLICATES = 1000;
 /** The resampling takes this many quantiles of a process for its samples: more would only cost time. */
 export const RESAMPLED = 64;
+const OUTER_FENCE = 3;
 
 export function summarizeRounds(rounds: readonly BenchRound[]): RoundSummary {
   const all = rounds.flatMap((round) => round.samples).sort((a, b) => a - b);
@@ -43,6 +44,18 @@ export function summarizeRounds(rounds: readonly BenchRound[]): RoundSummary {
     samples: all.length,
     roundMedians,
   };
+}
+
+/** Samples outside of Tukey's outer fences (three quartile ranges beyond the quartiles) of their own process. They are counted, never removed. */
+export function countOutliers(rounds: readonly BenchRound[]): number {
+  let outliers = 0;
+  for (const { samples } of rounds) {
+    const sorted = samples.toSorted((a, b) => a - b);
+    const [low, high] = [quantileSorted(sorted, 0.25), quantileSorted(sorted, 0.75)];
+    const reach = OUTER_FENCE * (high - low);
+    for (const sample of samples) if (sample < low - reach || sample > high + reach) outliers++;
+  }
+  return outliers;
 }
 
 /** 95 % bootstrap interval of the median (processes are drawn, then samples in each). */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { measureWithBenchmarkJs } from "../../bench/benchmark-js.js";
-import { type BatchTask, measureInterleaved, PASSES, readSink, toNanoseconds } from "../../bench/measure.js";
+import { measureInterleaved, PASSES, toNanoseconds } from "../../bench/measure.js";
+import { type BatchTask, readSink } from "../../bench/task.js";
 
 /** Busy for so many milliseconds. */
 function spin(milliseconds: number): number {
@@ -15,7 +16,7 @@ function task(name: string, milliseconds: number, log: string[] = []): BatchTask
     log.push(name);
     return spin(milliseconds);
   };
-  return { name, packets: 1000, run };
+  return { name, operations: 1000, run };
 }
 
 describe("measureInterleaved", () => {
@@ -36,6 +37,34 @@ describe("measureInterleaved", () => {
     expect(runs).toEqual(["a", "b", "c", "b", "c", "a", "c", "a", "b"]);
   });
 
+  it("warms up until the times have settled", async () => {
+    let calls = 0;
+    const slowAtFirst = (): number => spin(calls++ < 60 ? 1.5 : 0.5);
+    const [settling] = await measureInterleaved([{ name: "settling", operations: 1000, run: slowAtFirst }], 100);
+    expect(settling!.warmUp).toMatchObject({ settled: true });
+    expect(settling!.warmUp!.milliseconds).toBeGreaterThan(16);
+    let next = 8;
+    const everQuicker = (): number => spin((next *= 0.9));
+    const [restless] = await measureInterleaved([{ name: "restless", operations: 10, run: everQuicker }], 12);
+    expect(restless!.warmUp).toMatchObject({ settled: false });
+  });
+
+  it("draws a histogram of single operations where they are long enough for the clock, and only there", async () => {
+    const single = (): number => spin(0.02);
+    const [long, short] = await measureInterleaved(
+      [
+        { name: "long", operations: 100, run: () => spin(2), single },
+        { name: "short", operations: 10_000, run: () => spin(2), single },
+      ],
+      40,
+    );
+    const { buckets, growth } = long!.singles!;
+    const counted = buckets.reduce((sum, [, count]) => sum + count, 0);
+    expect(counted).toBeGreaterThan(100);
+    expect(buckets[0]![0] * growth).toBeGreaterThan(20_000);
+    expect(short!.singles).toBeUndefined();
+  });
+
   it("prepares before every batch of a limited variant, and does not time it", async () => {
     const log: string[] = [];
     const prepare = (): void => {
@@ -49,13 +78,13 @@ describe("measureInterleaved", () => {
   });
 
   it("refuses batches too short for the clock", async () => {
-    await expect(measureInterleaved([{ ...task("tiny", 1), packets: 999 }], 10)).rejects.toThrow("999 packets");
+    await expect(measureInterleaved([task("tiny", 0.001)], 10)).rejects.toThrow(/tiny: a batch of 1000 took \d+ ns/);
   });
 
   it("throws what a variant throws", async () => {
     const broken = {
       name: "broken",
-      packets: 1000,
+      operations: 1000,
       run: () => {
         throw new Error("no such chain");
       },
@@ -75,6 +104,6 @@ it.each([
   [1, 1000, 1000],
   [0.05, 4096, 12.21],
   [0, 1000, 0.01],
-])("%d ms a batch of %d packets are %d ns a packet", (milliseconds, packets, nanoseconds) => {
-  expect(toNanoseconds(milliseconds, packets)).toBe(nanoseconds);
+])("%d ms a batch of %d operations are %d ns each", (milliseconds, operations, nanoseconds) => {
+  expect(toNanoseconds(milliseconds, operations)).toBe(nanoseconds);
 });

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type BenchOptions, parseArguments } from "../../bench/arguments.js";
-import { describePlan, orderRound, type ProcessPlan, roundFits } from "../../bench/plan.js";
+import { datasetsOf, describePlan, type MeasuringPlan, orderRound, Timetable } from "../../bench/plan.js";
 import { lookup } from "../../bench/studies/lookup.js";
 
 const all = { compiler: true, benchmarkJs: true };
@@ -9,7 +9,7 @@ const options = (...words: string[]): BenchOptions => parseArguments(words, ["lo
 const planned = (...words: string[]) => lookup.plan(options(...words), all).plans;
 
 describe("orderRound", () => {
-  const plan = (services: number, most?: number): ProcessPlan => ({
+  const plan = (services: number, most?: number): MeasuringPlan => ({
     kind: "benchmark.js",
     engine: "indexed",
     services,
@@ -50,13 +50,20 @@ describe("orderRound", () => {
   });
 });
 
-it.each([
-  [0, [], 1, true],
-  [50, [50], 120, true],
-  [70, [70], 120, false],
-  [110, [70, 40], 160, true],
-])("after %d s with rounds of %j s in a limit of %d s another round fits: %s", (elapsed, rounds, duration, fits) => {
-  expect(roundFits(elapsed, rounds, duration)).toBe(fits);
+it("a timetable knows what fits from how long it took, with a margin", () => {
+  const [a, b] = lookup.plan(options("--services", "50"), all).plans;
+  const timetable = new Timetable();
+  timetable.enter(a!, 10);
+  expect(timetable.fits([a!], 11)).toBe(false);
+  expect(timetable.fits([a!], 12)).toBe(true);
+  expect(timetable.fits([a!, b!], 1000)).toBe(false);
+  timetable.enter(b!, 20);
+  expect(timetable.fits([a!, b!], 40)).toBe(true);
+  expect(timetable.fits([], 1000)).toBe(false);
+});
+
+it("every rule set that is measured on is described once", () => {
+  expect(datasetsOf(planned()).map(({ services }) => services)).toEqual(options().services);
 });
 
 describe("the plan of the lookup study", () => {

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { drawLookup, wrap } from "../../src/report/lookup/text.js";
+import { formatText, wrap } from "../../src/report/formats/text.js";
+import { documentLookup } from "../../src/report/studies/lookup/document.js";
+import type { Measurement } from "../../src/report/measurement.js";
 import { TABLE_WIDTH } from "../../src/report/table.js";
 import { makeRecord, scaleTimes } from "./record.js";
 
+const drawLookup = (record: Measurement): string => formatText(documentLookup(record));
 const full = makeRecord();
 const quick = {
   ...makeRecord([10_000], 1),
@@ -26,7 +29,7 @@ describe("the report of the lookup study", () => {
   });
 
   it("says when there is no second harness, and no C", () => {
-    const alone = { ...full, cases: full.cases.filter(({ harness }) => harness === "tinybench") };
+    const alone = { ...full, cases: full.cases.filter(({ factors }) => factors.harness === "tinybench") };
     const text = drawLookup(alone);
     expect(text).toContain("Benchmark.js did not run");
     expect(text).toContain("no C program to compare with");
@@ -34,14 +37,20 @@ describe("the report of the lookup study", () => {
   });
 
   it("says when the harnesses disagree, and when picks are wrong", () => {
-    const apart = scaleTimes(full, 2, ({ harness, engine }) => harness === "benchmark.js" && engine === "linear");
+    const apart = scaleTimes(
+      full,
+      2,
+      ({ factors }) => factors.harness === "benchmark.js" && factors.engine === "linear",
+    );
     expect(drawLookup(apart)).toContain("Harnesses DISAGREE");
     const skewed = { ...full, picks: [{ ...full.picks.at(-1)!, observed: [1200, 950, 950, 950, 950] }] };
     expect(drawLookup(skewed)).toContain("NOT as the rules say");
   });
 
   it("shows it where C came to other outcomes", () => {
-    const cases = full.cases.map((one) => (one.engine === "C" ? { ...one, checksum: 99 } : one));
+    const cases = full.cases.map((one) =>
+      one.factors.engine === "C" ? { ...one, exact: { ...one.exact, checksum: 99 } } : one,
+    );
     const text = drawLookup({ ...full, cases });
     expect(text).toContain("DIFFERENT");
     expect(text).toMatch(/^MISS .*C did the same work/m);

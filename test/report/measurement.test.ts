@@ -12,7 +12,7 @@ describe("a record", () => {
   });
 
   it.each<[string, (draft: Measurement) => object, string]>([
-    ["another version", (draft) => ({ ...draft, schema: "chainwalk-measurement/2" }), "schema"],
+    ["another version", (draft) => ({ ...draft, schema: "chainwalk-measurement/1" }), "schema"],
     ["an unknown field", (draft) => ({ ...draft, surprise: 1 }), "surprise"],
     ["a time of zero", (draft) => withSample(draft, 0), "cases[0].rounds[0].samples[0]"],
     ["a time that is no number", (draft) => withSample(draft, "fast"), "cases[0].rounds[0].samples[0]"],

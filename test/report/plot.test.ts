@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { describeRun } from "../../src/report/environment.js";
-import { plotLookup } from "../../src/report/lookup/plot.js";
-import { renderSvg } from "../../src/report/svg.js";
+import { plotLookup } from "../../src/report/studies/lookup/plot.js";
+import { renderSvg } from "../../src/report/formats/svg.js";
 import { makeRecord, SIZES } from "./record.js";
 
 describe("the plot of the lookup study", () => {
   const record = makeRecord();
-  record.environment.cpu = "A <b> & C";
+  record.runs[0]!.environment.cpu = "A <b> & C";
 
   it("is the same bytes for the same record, with the run in it", async () => {
     const [first, second] = [0, 1].map(() => renderSvg(plotLookup(record), describeRun(record)));

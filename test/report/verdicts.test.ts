@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { compareHarnesses, findNoise, judgeLookup, type Verdict } from "../../src/report/lookup/verdicts.js";
-import type { BenchCase, Measurement } from "../../src/report/measurement.js";
+import type { Verdict } from "../../src/report/document.js";
+import { compareHarnesses, findNoise, judgeLookup } from "../../src/report/studies/lookup/verdicts.js";
+import type { BenchCase, Exact, Measurement } from "../../src/report/measurement.js";
 import { makeRecord, scaleTimes } from "./record.js";
 
 const record = makeRecord();
-const isOurs = (one: BenchCase, engine: string) => one.engine === engine && one.harness === "tinybench";
+const isOurs = (one: BenchCase, engine: string) => one.factors.engine === engine && one.factors.harness === "tinybench";
 
 function outcomes(of: Measurement): Record<string, Verdict["outcome"]> {
   return Object.fromEntries(judgeLookup(of).map(({ what, outcome }) => [what, outcome]));
@@ -24,21 +25,35 @@ it("a run within all targets passes all", () => {
 
 describe("each target is missed by what it is about, and by nothing else", () => {
   it.each<[string, Measurement]>([
-    [LOOKUP, scaleTimes(record, 2, (one) => isOurs(one, "indexed") && one.packet === "first")],
+    [LOOKUP, scaleTimes(record, 2, (one) => isOurs(one, "indexed") && one.factors.packet === "first")],
     [WALK, scaleTimes(record, 3, (one) => isOurs(one, "linear"))],
-    [ESTABLISHED, scaleTimes(record, 2, (one) => one.packet === "established-fast-path" && isOurs(one, "indexed"))],
-    [GROWTH, scaleTimes(record, 0.4, (one) => isOurs(one, "indexed") && one.services === 100)],
-    [SLOPE, scaleTimes(record, 3, (one) => isOurs(one, "linear") && one.services === 100)],
-    [VISITS, changeCases((one) => (one.services === 300 ? { ...one, leastRulesVisited: 99 } : one))],
-    [SAME, changeCases((one) => (one.engine === "C" && one.flows > 0 ? { ...one, checksum: 1 } : one))],
+    [
+      ESTABLISHED,
+      scaleTimes(record, 2, (one) => one.factors.packet === "established-fast-path" && isOurs(one, "indexed")),
+    ],
+    [GROWTH, scaleTimes(record, 0.4, (one) => isOurs(one, "indexed") && one.factors.services === 100)],
+    [SLOPE, scaleTimes(record, 3, (one) => isOurs(one, "linear") && one.factors.services === 100)],
+    [VISITS, changeCases((one) => (one.factors.services === 300 ? count(one, { leastRulesVisited: 99 }) : one))],
     [
       SAME,
-      changeCases((one) => (one.work && one.engine === "C" ? { ...one, work: { ...one.work, rulesVisited: 1 } } : one)),
+      changeCases((one) =>
+        one.factors.engine === "C" && one.factors.flows !== undefined ? count(one, { checksum: 1 }) : one,
+      ),
+    ],
+    [
+      SAME,
+      changeCases((one) =>
+        one.exact.rulesVisited && one.factors.engine === "C" ? count(one, { rulesVisited: 1 }) : one,
+      ),
     ],
   ])("%s", (what, spoiled) => {
     expect(outcomes(spoiled)).toEqual({ ...outcomes(record), [what]: "miss" });
   });
 });
+
+function count(one: BenchCase, exact: Exact): BenchCase {
+  return { ...one, exact: { ...one.exact, ...exact } };
+}
 
 function changeCases(change: (one: BenchCase) => BenchCase): Measurement {
   return { ...record, cases: record.cases.map(change) };
@@ -46,7 +61,8 @@ function changeCases(change: (one: BenchCase) => BenchCase): Measurement {
 
 describe("a machine too busy to conclude from", () => {
   const timed = [LOOKUP, WALK, ESTABLISHED, GROWTH, SLOPE];
-  const isCLookup = (one: BenchCase) => one.engine === "C" && one.flows === 0 && one.destination === "uniform";
+  const isCLookup = (one: BenchCase) =>
+    one.factors.engine === "C" && one.factors.flows === undefined && one.factors.destination === "uniform";
 
   it.each([4, 1 / 4])("is seen by a C lookup that took %d times its usual figure", (by) => {
     const noisy = scaleTimes(record, by, isCLookup);
@@ -72,7 +88,7 @@ describe("a machine too busy to conclude from", () => {
 
 it("what rests on processes that had to share a CPU is too noisy, and nothing else", () => {
   const starve = (one: BenchCase): BenchCase =>
-    one.packet === "established-fast-path" && one.engine === "indexed"
+    one.factors.packet === "established-fast-path" && one.factors.engine === "indexed"
       ? { ...one, rounds: one.rounds.map((round) => ({ ...round, cpuShare: 0.6 })) }
       : one;
   const starved = changeCases(starve);
@@ -82,13 +98,13 @@ it("what rests on processes that had to share a CPU is too noisy, and nothing el
 
 it("without C and with one size most targets are not measured", () => {
   const bare = makeRecord([10_000], 1);
-  const judged = outcomes({ ...bare, cases: bare.cases.filter(({ harness }) => harness !== "c") });
+  const judged = outcomes({ ...bare, cases: bare.cases.filter(({ factors }) => factors.harness !== "c") });
   for (const what of [LOOKUP, WALK, ESTABLISHED, GROWTH, SLOPE, SAME]) expect(judged[what]).toBe("not measured");
   expect(judged[VISITS]).toBe("pass");
 });
 
 describe("compareHarnesses", () => {
-  const isTheirs = (one: BenchCase) => one.harness === "benchmark.js" && one.engine === "linear";
+  const isTheirs = (one: BenchCase) => one.factors.harness === "benchmark.js" && one.factors.engine === "linear";
   it("agrees within the tolerance", () => {
     expect(compareHarnesses(record)?.agree).toBe(true);
     expect(compareHarnesses(scaleTimes(record, 1.1, isTheirs))?.agree).toBe(true);

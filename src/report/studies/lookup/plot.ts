@@ -1,7 +1,7 @@
 import type { TopLevelSpec } from "vega-lite";
-import { describeRun } from "../environment.js";
-import { findCases, type Measurement } from "../measurement.js";
-import { medianInterval } from "../rounds.js";
+import { describeRun } from "../../environment.js";
+import { findCases, type Measurement } from "../../measurement.js";
+import { medianInterval } from "../../rounds.js";
 
 /** What stands in the legend, in the order of the colours. Shapes tell the lines apart in a grey print. */
 const lines = [
@@ -94,11 +94,11 @@ function plotPoints(
   line: string,
 ): PlotPoint[] {
   const found = findCases(record, { engine, packet, harness: "tinybench", destination: "uniform", ruleSets: 1 });
-  const flows = Math.min(...found.map((one) => one.flows));
+  const flows = Math.min(...found.map(({ factors }) => factors.flows ?? 0));
   return found
-    .filter((one) => one.flows === flows)
-    .map((one) => {
-      const { estimate, low, high } = medianInterval(one.rounds);
-      return { line, services: one.services, ns: estimate, low, high };
+    .filter(({ factors }) => (factors.flows ?? 0) === flows)
+    .map(({ factors, rounds }) => {
+      const { estimate, low, high } = medianInterval(rounds);
+      return { line, services: factors.services ?? 0, ns: estimate, low, high };
     });
 }

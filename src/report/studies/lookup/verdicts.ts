@@ -1,7 +1,15 @@
-import { type BenchCase, type CaseFilter, findCases, type Measurement } from "../measurement.js";
-import { type Interval, overlap, ratioInterval, summarizeRounds } from "../rounds.js";
-import { formatCount, formatFigure } from "../table.js";
-import { logLogSlope, median } from "../../stats/summary.js";
+import type { Verdict } from "../../document.js";
+import {
+  type BenchCase,
+  type CaseFilter,
+  type DestinationKind,
+  findCases,
+  type Measurement,
+} from "../../measurement.js";
+import { formatRatio } from "../../numbers.js";
+import { type Interval, overlap, ratioInterval, summarizeRounds } from "../../rounds.js";
+import { formatCount, formatFigure } from "../../table.js";
+import { logLogSlope, median } from "../../../stats/summary.js";
 import {
   C_LOOKUP_SPREAD,
   ESTABLISHED_OVER_C,
@@ -15,13 +23,6 @@ import {
   LINEAR_SLOPE,
   USUAL_C_LOOKUP,
 } from "./targets.js";
-
-export interface Verdict {
-  readonly what: string;
-  /** `not measured`: the run did not hold what it takes; `too noisy`: it did, but the machine was too busy to tell. */
-  readonly outcome: "pass" | "miss" | "too noisy" | "not measured";
-  readonly detail: string;
-}
 
 /** Every target of the lookup study, judged on one record. */
 export function judgeLookup(record: Measurement): Verdict[] {
@@ -85,7 +86,7 @@ export interface HarnessResult {
 export function compareHarnesses(record: Measurement): HarnessAgreement | undefined {
   const again = only(record, { harness: "benchmark.js" });
   if (again === undefined) return undefined;
-  const { services, packet, destination, ruleSets } = again;
+  const { services, packet, destination, ruleSets } = again.factors;
   const [tinybench, benchmarkJs] = (["tinybench", "benchmark.js"] as const).map((harness) => {
     const [linear, indexed] = ["linear", "indexed"].map((engine) =>
       only(record, { harness, engine, services, packet, destination, ruleSets }),
@@ -102,9 +103,9 @@ export function compareHarnesses(record: Measurement): HarnessAgreement | undefi
 /** The C program's case with the most services, and ours that does the same work. */
 export function pairWithC(record: Measurement, which: ReferenceWork): { ours: BenchCase; c: BenchCase } | undefined {
   const { engine, where } = REFERENCE_WORK[which];
-  const c = findCases(record, { ...where, engine: "C" }).toSorted((a, b) => b.services - a.services)[0];
+  const c = findCases(record, { ...where, engine: "C" }).toSorted((a, b) => servicesOf(b) - servicesOf(a))[0];
   if (c === undefined) return undefined;
-  const { services, flows } = c;
+  const { services, flows } = c.factors;
   const ours = only(record, { ...where, engine, services, flows, ruleSets: 1, harness: "tinybench" });
   return ours && { ours, c };
 }
@@ -135,7 +136,7 @@ const NO_C = "no C program to compare with in this run";
 function indexedOverC(record: Measurement): Judgement | string {
   const pair = pairWithC(record, "lookup");
   if (pair === undefined) return NO_C;
-  if (pair.c.services !== HEADLINE_SERVICES) return OTHER_SIZE;
+  if (servicesOf(pair.c) !== HEADLINE_SERVICES) return OTHER_SIZE;
   const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
   return {
     cases: [pair.ours, pair.c],
@@ -146,10 +147,10 @@ function indexedOverC(record: Measurement): Judgement | string {
 
 function linearOverC(record: Measurement): Judgement | string {
   const pair = pairWithC(record, "walk");
-  if (pair === undefined || pair.ours.work === null) return NO_C;
-  if (pair.c.services !== HEADLINE_SERVICES) return OTHER_SIZE;
+  if (pair?.ours.exact.rulesVisited === undefined) return NO_C;
+  if (servicesOf(pair.c) !== HEADLINE_SERVICES) return OTHER_SIZE;
   const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
-  const perRule = summarizeRounds(pair.ours.rounds).median / pair.ours.work.rulesVisited;
+  const perRule = summarizeRounds(pair.ours.rounds).median / pair.ours.exact.rulesVisited;
   return {
     cases: [pair.ours, pair.c],
     passed: ratio.estimate <= LINEAR_OVER_C.most,
@@ -164,7 +165,7 @@ function establishedOverC(record: Measurement): Judgement | string {
   return {
     cases: [pair.ours, pair.c],
     passed: ratio.estimate <= ESTABLISHED_OVER_C.most,
-    detail: `${formatRatio(ratio)} x C at ${formatCount(pair.c.flows)} flows, at most ${ESTABLISHED_OVER_C.most}`,
+    detail: `${formatRatio(ratio)} x C at ${formatCount(pair.c.factors.flows ?? 0)} flows, at most ${ESTABLISHED_OVER_C.most}`,
   };
 }
 
@@ -186,10 +187,10 @@ function indexedGrowth(record: Measurement): Judgement | string {
  */
 function linearSlope(record: Measurement): Judgement | string {
   const pairs = linearBySize(record, "last").flatMap((last) => {
-    const first = ours(record, "linear", last.services, "first");
+    const first = ours(record, "linear", servicesOf(last), "first");
     return first === undefined ? [] : [{ first, last }];
   });
-  const sizes = pairs.map(({ last }) => last.services);
+  const sizes = pairs.map(({ last }) => servicesOf(last));
   const covered = [GROWTH.from, GROWTH.to].every((size) => sizes.includes(size));
   if (!covered || pairs.length < 3) return "it takes the sizes of a full run";
   const time = (one: BenchCase): number => summarizeRounds(one.rounds).median;
@@ -207,13 +208,7 @@ function linearSlope(record: Measurement): Judgement | string {
     pairs.map(({ last }) => time(last)),
   ).slope;
   const c = findCases(record, { engine: "C", packet: "first", destination: "last" });
-  const ofC =
-    new Set(c.map(({ services }) => services)).size < 2
-      ? undefined
-      : logLogSlope(
-          c.map((one) => one.services),
-          c.map(time),
-        ).slope;
+  const ofC = new Set(c.map(servicesOf)).size < 2 ? undefined : logLogSlope(c.map(servicesOf), c.map(time)).slope;
   return {
     cases,
     passed: slope >= LINEAR_SLOPE.least && slope <= LINEAR_SLOPE.most,
@@ -226,9 +221,9 @@ function linearSlope(record: Measurement): Judgement | string {
 /** A walk to the last of N services tries N - 1 rules more than one to the first, where both fare alike after that. */
 function proportionalVisits(record: Measurement): Judgement | string {
   const differences = linearBySize(record, "last").flatMap((last) => {
-    const first = ours(record, "linear", last.services, "first");
-    const [most, least] = [last.leastRulesVisited, first?.leastRulesVisited ?? null];
-    return most === null || least === null ? [] : [{ services: last.services, more: most - least }];
+    const first = ours(record, "linear", servicesOf(last), "first");
+    const [most, least] = [last, first].map((one) => one?.exact.leastRulesVisited);
+    return most === undefined || least === undefined ? [] : [{ services: servicesOf(last), more: most - least }];
   });
   if (differences.length === 0) return "linear was not measured";
   const wrong = differences.filter(({ services, more }) => more !== services - 1);
@@ -258,8 +253,10 @@ function sameChecksums(record: Measurement): Judgement | string {
 
 /** Whether two programs came to the same outcomes, and visited as many rules where both count them. */
 export function didSameWork(ours: BenchCase, c: BenchCase): boolean {
-  const counted = ours.work === null || c.work === null || ours.work.rulesVisited === c.work.rulesVisited;
-  return ours.checksum !== null && ours.checksum === c.checksum && counted;
+  const [our, their] = [ours.exact, c.exact];
+  const counted =
+    our.rulesVisited === undefined || their.rulesVisited === undefined || our.rulesVisited === their.rulesVisited;
+  return our.checksum !== undefined && our.checksum === their.checksum && counted;
 }
 
 /** Judges what no noise can touch. */
@@ -273,18 +270,17 @@ function ours(
   record: Measurement,
   engine: string,
   services: number,
-  destination: BenchCase["destination"] = "uniform",
+  destination: DestinationKind = "uniform",
 ): BenchCase | undefined {
   return only(record, { engine, harness: "tinybench", packet: "first", destination, services, ruleSets: 1 });
 }
 
-function linearBySize(record: Measurement, destination: BenchCase["destination"]): BenchCase[] {
+function linearBySize(record: Measurement, destination: DestinationKind): BenchCase[] {
   return findCases(record, { engine: "linear", harness: "tinybench", packet: "first", destination, ruleSets: 1 })
-    .filter((one) => one.work !== null)
-    .sort((a, b) => a.services - b.services);
+    .filter((one) => one.exact.rulesVisited !== undefined)
+    .sort((a, b) => servicesOf(a) - servicesOf(b));
 }
 
-/** `1.31 [1.24, 1.40]`. */
-export function formatRatio({ estimate, low, high }: Interval): string {
-  return `${formatFigure(estimate)} [${formatFigure(low)}, ${formatFigure(high)}]`;
+function servicesOf(one: BenchCase): number {
+  return one.factors.services ?? 0;
 }
