@@ -48,11 +48,11 @@ export function conntrackAlternatives(match: ConntrackMatch): Match[][] {
 
 /** Every test a match of its own, as nft writes them; undefined where they can never hold (`--ctstatus NONE`). */
 function singleTests(
-  { kind, module, ...tests }: Omit<ConntrackMatch, "state" | "status">,
+  { kind, ...rest }: Omit<ConntrackMatch, "state" | "status">,
   status: ConntrackMatch["status"],
 ): Match[] | undefined {
-  const single: Match[] = Object.entries(tests).flatMap(([name, test]) =>
-    test === undefined ? [] : [{ kind, module: "conntrack", [name]: test } as Match],
+  const single: Match[] = Object.entries(rest).flatMap(([name, test]) =>
+    name === "module" || test === undefined ? [] : [{ kind, module: "conntrack", [name]: test } as Match],
   );
   if (status === undefined) return single;
   if (status.bits !== 0) single.push(statusMatch(status.bits, status.negate));
