@@ -46,7 +46,9 @@ export {
   findService,
   readServiceRow,
   SERVICE_WORDS,
-  serviceHash,
+  hashPorts,
+  hashService,
+  slotOf,
   type ServiceTables,
 } from "./engine/compile/services.js";
 export { type Columns, layOut } from "./engine/compile/columns.js";
