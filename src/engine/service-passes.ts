@@ -112,7 +112,7 @@ function build(
 
   return {
     lookUp(batch, from, to, left, leftOver) {
-      const { dst, protocol, dport, mark, state, entrance } = batch;
+      const { dst, protocol, dport, mark, state, status, entrance } = batch;
       for (let i = from; i < to; i++) {
         const address = dst[i]! | 0;
         const key = (protocol[i]! << 16) | dport[i]!;
@@ -121,11 +121,12 @@ function build(
         const row = WORDS * slot(hash, ports, seeds[hash >>> bucketShift]!, slotShift);
         const found = map[row + 1]!;
         const choice = map[row + 3]!;
-        // 0 for a new connection that comes in to the destination of the row.
+        // 0 for a new connection that comes in to the destination of the row. A later packet of one without a reply has a status.
         const other =
           (map[row]! ^ address) |
           ((found ^ key) & 0xffffff) |
           (state[i]! ^ NEW) |
+          status[i]! |
           (entrance[i]! ^ PREROUTING) |
           mark[i]!;
         if (other !== 0 || (choice & 0xffff) === 0) {
