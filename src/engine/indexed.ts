@@ -14,8 +14,8 @@ import { layOut } from "./compile/columns.js";
 import { compile, type Plan } from "./compile/compile.js";
 import { BackendFlag, findService, pickBackend, readServiceRow } from "./compile/services.js";
 import { drawKey } from "./draw.js";
-import { dyadic, type Fraction, multiply, ONE } from "./fraction.js";
-import { classifyOne, type EngineOptions, walkingEngine } from "./linear.js";
+import { add, dyadic, type Fraction, multiply, ONE } from "./fraction.js";
+import { classifyOne, type EngineOptions, outcomeKey, walkingEngine } from "./linear.js";
 import { semanticsOf, type Skip } from "./machine.js";
 import { OutcomeFlag, type OutcomeBatch, verdictNames } from "./outcome-batch.js";
 import { Scan } from "./scan.js";
@@ -30,6 +30,8 @@ export interface IndexedOptions extends EngineOptions {
    * name, so that with the same draws every packet fares as under linear.
    */
   readonly draws?: "fused" | "replay";
+  /** A plan made before, for this rule set and node. */
+  readonly plan?: Plan;
 }
 
 /** The name of the one draw of a fused pick: no rule has this id. */
@@ -59,7 +61,7 @@ export interface IndexedEngine extends Engine {
 
 /** Compiles a rule set for a node. Throws ProblemError where the rule set has errors. */
 export function indexedEngine(resolved: ResolvedRuleSet, options: IndexedOptions): IndexedEngine {
-  const plan = compile(resolved, options.node);
+  const plan = options.plan ?? compile(resolved, options.node);
   const replay = options.draws === "replay";
   const walking = walkingEngine("indexed", resolved, semanticsOf(options.ipsets), skipping(plan));
   const lookup = new Lookup(plan, replay);
@@ -191,7 +193,8 @@ class Lookup {
     for (let n = 0; n < leftOver; n++) {
       const i = left[n]!;
       const row = this.rowOf(batch, i);
-      const plain = batch.state[i] === CtState.new && batch.entrance[i] === ENTRANCE_PREROUTING && batch.mark[i] === 0;
+      const fresh = batch.state[i] === CtState.new && batch.status[i] === 0;
+      const plain = fresh && batch.entrance[i] === ENTRANCE_PREROUTING && batch.mark[i] === 0;
       if (row < 0 || !plain) {
         left[staying++] = i;
         continue;
@@ -237,15 +240,22 @@ class Lookup {
   outcomes(row: number, packet: Packet): Distribution {
     const { thresholds } = this.plan.tables;
     const { count, pick } = readServiceRow(this.plan.tables, row)!;
-    const outcomes: WeightedOutcome[] = [];
+    // Two rows may name one endpoint: it is one outcome.
+    const outcomes = new Map<string, WeightedOutcome>();
     let left: Fraction = ONE;
     for (let k = 0; k < Math.max(1, count); k++) {
       const threshold = BigInt(count === 0 ? 2 ** 31 : thresholds[pick + k]!);
       const probability = multiply(left, dyadic(threshold, 31));
       left = multiply(left, dyadic(2n ** 31n - threshold, 31));
-      outcomes.push({ outcome: this.decide(row, packet, k), probability });
+      const outcome = this.decide(row, packet, k);
+      const key = outcomeKey(outcome);
+      const same = outcomes.get(key);
+      outcomes.set(
+        key,
+        same === undefined ? { outcome, probability } : { ...same, probability: add(same.probability, probability) },
+      );
     }
-    return { outcomes, given: ["connection new"] };
+    return { outcomes: [...outcomes.values()], given: ["connection new"] };
   }
 
   /** Which backend of the row is taken. */
