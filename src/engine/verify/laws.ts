@@ -19,7 +19,7 @@ export interface StrayKey {
 
 /** A key for which the service map finds what it does not hold, or does not find what it holds. */
 export function strayService(tables: ServiceTables, services: readonly ReadService[]): StrayKey | undefined {
-  const { map, slotMask } = tables;
+  const { map } = tables;
   const held = new Map<number, Set<number>>();
   const keyOf = ({ protocol, port }: ReadService): number => (protocol << 16) | port;
   for (const service of services) {
@@ -29,8 +29,8 @@ export function strayService(tables: ServiceTables, services: readonly ReadServi
   }
   const holds = (address: number, key: number): boolean => held.get(address)?.has(key) === true;
   const found = (address: number, key: number): boolean => {
-    const row = findService(map, slotMask, address | 0, key);
-    if (map[row + 1] === 0) return false;
+    const row = findService(tables, address | 0, key);
+    if (row < 0) return false;
     // Found is only what stands under the key.
     return !holds(address, key) || (map[row]! >>> 0 === address && (map[row + 1]! & 0xffffff) === key);
   };
