@@ -34,6 +34,8 @@ export const LEAST_R_SQUARED = 0.98;
 export const MOST_FLAT_RATIO = 1.5;
 /** A shape needs points this far apart (largest over smallest number of services), and at least so many. */
 export const LEAST_SPAN = 10;
+/** What others published is often over fewer sizes. */
+export const LEAST_SPAN_PUBLISHED = 5;
 export const LEAST_POINTS = 3;
 
 /** Tests a claim on every series it speaks of; one `not tested` where there is none. */
@@ -54,13 +56,14 @@ export function testClaim(claim: Claim, measured: readonly MeasuredSeries[]): Cl
 export function testShape(
   shape: "linear" | "flat",
   points: readonly Point[],
+  leastSpan = LEAST_SPAN,
 ): { outcome: ClaimResult["outcome"]; detail: string } {
   const services = points.map((point) => point.services).filter((count) => count > 0);
   const span = Math.max(...services) / Math.min(...services);
-  if (points.length < LEAST_POINTS || !(span >= LEAST_SPAN))
+  if (points.length < LEAST_POINTS || !(span >= leastSpan))
     return {
       outcome: "not tested",
-      detail: `it takes ${LEAST_POINTS} sizes of which the largest is ${LEAST_SPAN} times the smallest`,
+      detail: `it takes ${LEAST_POINTS} sizes of which the largest is ${leastSpan} times the smallest`,
     };
   const values = points.map((point) => point.value);
   if (shape === "flat") {
