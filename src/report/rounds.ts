@@ -71,15 +71,37 @@ export function medianInterval(rounds: readonly BenchRound[], seed = 1): Interva
  * drawn as pairs: what slowed the machine for a while slowed both.
  */
 export function ratioInterval(over: readonly BenchRound[], under: readonly BenchRound[], seed = 1): Interval {
-  const top = thin(over);
-  const bottom = thin(under);
-  const paired = top.length === bottom.length;
-  return resample(summarizeRounds(over).median / summarizeRounds(under).median, seed, (random) => {
-    const chosen = top.map(() => pick(random, top.length));
-    const opposite = paired ? chosen : bottom.map(() => pick(random, bottom.length));
-    const upper = median(chosen.map((i) => drawMedian(top[i]!, random)));
-    return upper / median(opposite.map((i) => drawMedian(bottom[i]!, random)));
+  return jointIntervals([over, under], ([top, bottom]) => [top! / bottom!], seed)[0]!;
+}
+
+/** The same of the difference of two medians. */
+export function differenceInterval(from: readonly BenchRound[], less: readonly BenchRound[], seed = 1): Interval {
+  return jointIntervals([from, less], ([whole, part]) => [whole! - part!], seed)[0]!;
+}
+
+/** The same of whatever is computed from the medians of several cases, an interval for each of the statistics. */
+export function jointIntervals(
+  cases: readonly (readonly BenchRound[])[],
+  statistics: (medians: readonly number[]) => readonly number[],
+  seed = 1,
+): Interval[] {
+  const thinned = cases.map(thin);
+  const together = thinned.every(({ length }) => length === thinned[0]!.length);
+  const random = seedrandom.alea(String(seed));
+  const replicates = Array.from({ length: REPLICATES }, () => {
+    const drawn: number[][] = [];
+    for (const rounds of thinned)
+      drawn.push(together && drawn.length > 0 ? drawn[0]! : rounds.map(() => pick(random, rounds.length)));
+    const medians = thinned.map((rounds, c) => median(drawn[c]!.map((i) => drawMedian(rounds[i]!, random))));
+    return statistics(medians);
   });
+  const estimates = statistics(cases.map((rounds) => summarizeRounds(rounds).median));
+  return estimates.map((estimate, at) =>
+    intervalOf(
+      estimate,
+      replicates.map((values) => values[at]!),
+    ),
+  );
 }
 
 /** Whether two intervals have a point in common. */
@@ -119,7 +141,15 @@ function drawMedian(sorted: Float64Array, random: () => number): number {
 
 function resample(estimate: number, seed: number, statistic: (random: () => number) => number): Interval {
   const random = seedrandom.alea(String(seed));
-  const values = Float64Array.from({ length: REPLICATES }, () => statistic(random)).sort();
+  return intervalOf(
+    estimate,
+    Array.from({ length: REPLICATES }, () => statistic(random)),
+  );
+}
+
+/** The middle 95 % of the replicates, widened where the estimate is not in it. */
+function intervalOf(estimate: number, replicates: readonly number[]): Interval {
+  const values = Float64Array.from(replicates).sort();
   const at = (p: number) => values[Math.min(REPLICATES - 1, Math.max(0, Math.round(p * (REPLICATES - 1))))]!;
   return { estimate, low: Math.min(at(0.025), estimate), high: Math.max(at(0.975), estimate) };
 }

@@ -40,6 +40,24 @@ function sorted(values: readonly number[]): number[] {
   return values.toSorted((a, b) => a - b);
 }
 
+/** A straight line, and how well it fits: the share of the spread of y that it explains. */
+export interface Line {
+  readonly slope: number;
+  readonly intercept: number;
+  readonly rSquared: number;
+}
+
+/** Least squares: y = intercept + slope * x. Needs two different x. */
+export function fitLine(x: readonly number[], y: readonly number[]): Line {
+  if (x.length !== y.length) throw new RangeError(`${x.length} x, but ${y.length} y`);
+  if (new Set(x).size < 2) throw new RangeError("a slope needs two different x");
+  const { m, b } = linearRegression(x.map((value, i) => [value, y[i]!]));
+  const mean = y.reduce((sum, value) => sum + value, 0) / y.length;
+  const total = y.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const rest = y.reduce((sum, value, i) => sum + (value - (m * x[i]! + b)) ** 2, 0);
+  return { slope: m, intercept: b, rSquared: total === 0 ? 1 : 1 - rest / total };
+}
+
 /** A straight line through the logarithms: y = factor * x^slope, and how well it fits (R squared of the logarithms). */
 export interface PowerLaw {
   readonly slope: number;
@@ -49,13 +67,7 @@ export interface PowerLaw {
 
 /** Least squares on the logarithms of both axes; needs two different x, all values above 0. */
 export function logLogSlope(x: readonly number[], y: readonly number[]): PowerLaw {
-  if (x.length !== y.length) throw new RangeError(`${x.length} x, but ${y.length} y`);
   if ([...x, ...y].some((value) => !(value > 0))) throw new RangeError("a logarithm needs values above 0");
-  if (new Set(x).size < 2) throw new RangeError("a slope needs two different x");
-  const points = x.map((value, i) => [Math.log(value), Math.log(y[i]!)]);
-  const { m, b } = linearRegression(points);
-  const mean = points.reduce((sum, point) => sum + point[1]!, 0) / points.length;
-  const total = points.reduce((sum, point) => sum + (point[1]! - mean) ** 2, 0);
-  const rest = points.reduce((sum, point) => sum + (point[1]! - (m * point[0]! + b)) ** 2, 0);
-  return { slope: m, factor: Math.exp(b), rSquared: total === 0 ? 1 : 1 - rest / total };
+  const { slope, intercept, rSquared } = fitLine(x.map(Math.log), y.map(Math.log));
+  return { slope, factor: Math.exp(intercept), rSquared };
 }

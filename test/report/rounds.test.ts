@@ -2,7 +2,14 @@ import * as fc from "fast-check";
 import seedrandom from "seedrandom";
 import { describe, expect, it } from "vitest";
 import type { BenchRound } from "../../src/report/measurement.js";
-import { medianInterval, overlap, ratioInterval, summarizeRounds } from "../../src/report/rounds.js";
+import {
+  differenceInterval,
+  jointIntervals,
+  medianInterval,
+  overlap,
+  ratioInterval,
+  summarizeRounds,
+} from "../../src/report/rounds.js";
 
 const times = fc.double({ min: 0.5, max: 1e5, noNaN: true });
 const rounds = fc
@@ -34,6 +41,30 @@ describe("laws of rounds", () => {
         expect(high).toBeGreaterThanOrEqual(1);
       }),
       { numRuns: 20 },
+    );
+  });
+
+  it("a difference to itself is 0, and to twice as much the median itself", () => {
+    fc.assert(
+      fc.property(rounds, (all) => {
+        const { estimate, low, high } = differenceInterval(all, all);
+        expect([estimate, low <= 0, high >= 0]).toEqual([0, true, true]);
+        const { median } = summarizeRounds(all);
+        const twice = differenceInterval(scale(all, 2), all);
+        expect(twice.estimate / median).toBeCloseTo(1, 9);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it("statistics of several cases are those of each two of them", () => {
+    fc.assert(
+      fc.property(rounds, rounds, (over, under) => {
+        const [ratio, difference] = jointIntervals([over, under], ([a, b]) => [a! / b!, a! - b!]);
+        expect(ratio).toEqual(ratioInterval(over, under));
+        expect(difference).toEqual(differenceInterval(over, under));
+      }),
+      { numRuns: 15 },
     );
   });
 

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import seedrandom from "seedrandom";
 import { describe, expect, it } from "vitest";
 import { bootstrapInterval, ratioInterval } from "../../src/stats/bootstrap.js";
-import { logLogSlope, median, quantile, summarize } from "../../src/stats/summary.js";
+import { fitLine, logLogSlope, median, quantile, summarize } from "../../src/stats/summary.js";
 
 describe("summary", () => {
   it("of a known sample", () => {
@@ -26,6 +26,41 @@ describe("summary", () => {
         },
       ),
     );
+  });
+});
+
+describe("a straight line", () => {
+  const number = fc.double({ min: -100, max: 100, noNaN: true });
+
+  it("is found again", () => {
+    fc.assert(
+      fc.property(number, number, (slope, intercept) => {
+        const x = [17, 167, 316, 3016];
+        const line = fitLine(
+          x,
+          x.map((value) => intercept + slope * value),
+        );
+        expect(line.slope).toBeCloseTo(slope, 8);
+        expect(line.intercept).toBeCloseTo(intercept, 6);
+        if (Math.abs(slope) > 1e-3) expect(line.rSquared).toBeGreaterThan(0.999999);
+      }),
+    );
+  });
+
+  it("explains nothing of what does not follow x, and half of what does by half", () => {
+    expect(fitLine([0, 1, 2, 3], [1, -1, -1, 1])).toEqual({ slope: 0, intercept: 0, rSquared: 0 });
+    // Anscombe's quartet, the first set: y = 3 + x / 2, R squared 0.67.
+    const x = [10, 8, 13, 9, 11, 14, 6, 4, 12, 7, 5];
+    const { slope, intercept, rSquared } = fitLine(
+      x,
+      [8.04, 6.95, 7.58, 8.81, 8.33, 9.96, 7.24, 4.26, 10.84, 4.82, 5.68],
+    );
+    expect([slope, intercept, rSquared]).toEqual([
+      expect.closeTo(0.5001, 4),
+      expect.closeTo(3.0001, 4),
+      expect.closeTo(0.6665, 4),
+    ]);
+    expect(() => fitLine([1, 1], [1, 2])).toThrow(RangeError);
   });
 });
 
