@@ -52,25 +52,15 @@ export function parseArguments(words: readonly string[], studies: readonly strin
       `time for all, ${DEFAULT_DURATION} or ${QUICK_DURATION} (quick)`,
       parseWhole(1, 86_400),
     )
-    .option("--engine <name,...>", `any of ${ENGINES.join(", ")}`, parseEngines, [...ENGINES])
+    .option("--engine <name,...>", `any of ${ENGINES.join(", ")}`, parseList(ENGINES), [...ENGINES])
     .option("--against <dir>", "measure the build in this dist folder too, interleaved")
     .option("--out <dir>", "where results go", "bench/results")
     .option("--json", "print the record (the JSON of the results) instead of tables")
     .addHelpText(
       "after",
       "\nExamples:\n  npm run bench\n  npm run bench -- --quick\n  npm run bench -- --services 1000,10000 --seed 7",
-    )
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} })
-    .allowExcessArguments(false);
-  try {
-    command.parse(words, { from: "user" });
-  } catch (error) {
-    if (error instanceof CommanderError)
-      throw new ArgumentError(error.exitCode === 0 ? "" : error.message, error.exitCode === 0 ? 0 : 2);
-    throw error;
-  }
-  const given = command.opts<{
+    );
+  const given = readWords<{
     study: string;
     quick?: true;
     services: number[];
@@ -81,7 +71,7 @@ export function parseArguments(words: readonly string[], studies: readonly strin
     against?: string;
     out: string;
     json?: true;
-  }>();
+  }>(command, words);
   const quick = given.quick === true;
   return {
     study: given.study,
@@ -97,7 +87,23 @@ export function parseArguments(words: readonly string[], studies: readonly strin
   };
 }
 
-function parseWhole(least: number, most: number): (text: string) => number {
+/** The options a command finds in words. Throws ArgumentError. */
+export function readWords<T extends Record<string, unknown>>(command: Command, words: readonly string[]): T {
+  command
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .allowExcessArguments(false);
+  try {
+    command.parse(words, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError)
+      throw new ArgumentError(error.exitCode === 0 ? "" : error.message, error.exitCode === 0 ? 0 : 2);
+    throw error;
+  }
+  return command.opts<T>();
+}
+
+export function parseWhole(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (!/^\d+$/.test(text) || value < least || value > most)
@@ -106,14 +112,17 @@ function parseWhole(least: number, most: number): (text: string) => number {
   };
 }
 
-function parseSizes(text: string): number[] {
+export function parseSizes(text: string): number[] {
   const sizes = text.split(",").map(parseWhole(3, MOST_SERVICES));
   return [...new Set(sizes)].sort((a, b) => a - b);
 }
 
-function parseEngines(text: string): EngineName[] {
-  const names = text.split(",");
-  const wrong = names.find((name) => !ENGINES.some((engine) => engine === name));
-  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is none of ${ENGINES.join(", ")}.`);
-  return ENGINES.filter((engine) => names.includes(engine));
+/** Reads names with commas between them; the result is in the order of `all`. */
+export function parseList<T extends string>(all: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    const names = text.split(",");
+    const wrong = names.find((name) => !all.some((known) => known === name));
+    if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" is none of ${all.join(", ")}.`);
+    return all.filter((known) => names.includes(known));
+  };
 }

@@ -44,7 +44,7 @@ interface ProcessSize {
 }
 
 /** The processes of a round (counted from 0), in order: each round begins at another one, and every second runs backwards, so that a machine that slows down or speeds up favours nobody. */
-export function orderRound(all: readonly MeasuringPlan[], round: number): MeasuringPlan[] {
+export function orderRound<T extends { readonly most?: number }>(all: readonly T[], round: number): T[] {
   const plans = all.filter(({ most = Infinity }) => round < most);
   if (plans.length === 0) return [];
   const from = (round * Math.ceil(plans.length / 3)) % plans.length;

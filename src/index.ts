@@ -27,8 +27,15 @@ export { readRules, type ReadOptions, type ReadResult } from "./syntax/read.js";
 export { readIpSets } from "./syntax/ipset.js";
 export { printInPieces, printRule, printRules } from "./syntax/iptables/printer.js";
 
-export { DEFAULT_CONFIGURATION, type NodeFacts, type ProxyConfiguration } from "./kube/configuration.js";
-export { generateIptables } from "./kube/iptables-mode/write.js";
+export {
+  DEFAULT_CONFIGURATION,
+  type NodeFacts,
+  type ProxyConfiguration,
+  type Settings,
+  settingsOf,
+} from "./kube/configuration.js";
+export { type ServicePort, servicePortsOf } from "./kube/services.js";
+export { generateIptables, writeIptables } from "./kube/iptables-mode/write.js";
 export { LAYOUTS, type LayoutName, layoutOf } from "./kube/iptables-mode/layout.js";
 export { applySync, planSync, type Sync } from "./kube/iptables-mode/sync.js";
 export { printObjects } from "./kube/manifest/print-objects.js";
@@ -46,9 +53,7 @@ export {
   findService,
   readServiceRow,
   SERVICE_WORDS,
-  hashPorts,
-  hashService,
-  slotOf,
+  serviceHash,
   type ServiceTables,
 } from "./engine/compile/services.js";
 export { type Columns, layOut } from "./engine/compile/columns.js";
@@ -101,12 +106,7 @@ export {
   zipfPopularity,
 } from "./traffic/popularity.js";
 
-export { chiSquareQuantile, chiSquareTail, noncentralTail } from "./stats/chi-square.js";
-export { chiSquareTest, type FitTest, gTest } from "./stats/goodness-of-fit.js";
-export { holm } from "./stats/holm.js";
-export { uniformityTest, type UniformityTest } from "./stats/kolmogorov.js";
-export { effectSize, observationsNeeded, powerOf, smallestEffect } from "./stats/power.js";
-export { drawBinomial, drawMultinomial } from "./stats/sampling.js";
+export { chiSquareTail, chiSquareTest, type FitTest, gTest } from "./stats/goodness-of-fit.js";
 export { logLogSlope, median, quantile, summarize, type Summary } from "./stats/summary.js";
 export { bootstrapInterval, type Interval, ratioInterval } from "./stats/bootstrap.js";
 
@@ -137,4 +137,5 @@ export {
   parseMeasurement,
   type Picks,
 } from "./report/measurement.js";
+export { documentKernel } from "./report/studies/kernel/document.js";
 export { documentLookup } from "./report/studies/lookup/document.js";
