@@ -26,6 +26,7 @@ export { formatProblem } from "./syntax/problem.js";
 export { readRules, type ReadOptions, type ReadResult } from "./syntax/read.js";
 export { readIpSets } from "./syntax/ipset.js";
 export { printInPieces, printRule, printRules } from "./syntax/iptables/printer.js";
+export { printNft, printNftInPieces, printNftRule } from "./syntax/nft/printer.js";
 
 export {
   DEFAULT_CONFIGURATION,

@@ -1,5 +1,5 @@
 /** Actions and verdicts: the statements that do. Part of the language: see types.ts. */
-import type { Address } from "../packet/address.js";
+import type { Address, Family } from "../packet/address.js";
 import type { PortRange } from "./matches.js";
 import type { Expression, MapExpression } from "./expressions.js";
 import type { SetElement } from "./values.js";
@@ -43,12 +43,15 @@ export interface DnatAction {
   readonly kind: "dnat";
   readonly to: NatRange;
   readonly mapped?: MappedRange;
+  /** As nft writes it before `to`, where the elements of the map do not say it. */
+  readonly family?: Family;
 }
 
 export interface SnatAction {
   readonly kind: "snat";
   readonly to: NatRange;
   readonly mapped?: MappedRange;
+  readonly family?: Family;
 }
 
 /** SNAT to the address of the outgoing interface. */

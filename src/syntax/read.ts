@@ -5,6 +5,7 @@ import type { RuleSet } from "../ruleset/types.js";
 import { decodeInput, spanAt } from "./input.js";
 import { isTable, tableNames } from "./iptables/builtin.js";
 import { readIptables } from "./iptables/reader.js";
+import { readNft } from "./nft/reader.js";
 
 /** `iptables-save` and `iptables-listing` are of IPv4, their `ip6tables-` names of IPv6. */
 export const formats = [
@@ -45,9 +46,12 @@ export function readRules(input: Uint8Array | string, options: ReadOptions = {})
   const { text } = decoded;
   const recognised = options.from ?? recognise(text, options.family);
   if (typeof recognised !== "string") return { problems: [recognised], format: undefined, text };
-  if (recognised === "nft" || recognised === "nft-json") {
-    const message = "this is nftables: nftables is not read yet, iptables-save texts and iptables -S listings are";
-    return { problems: [error("nftables-not-read", message, { line: 1, column: 1 })], format: recognised, text };
+  if (recognised === "nft") {
+    const { ruleset, problems } = readNft(text);
+    if (problems.some((problem) => problem.severity === "error")) return { problems, format: recognised, text };
+    if (ruleset.tables.length === 0 && ruleset.opaqueTables === undefined)
+      return { problems: [...problems, noRules(text)], format: recognised, text };
+    return { ruleset, problems, format: recognised, text };
   }
   const table = options.table ?? DEFAULT_TABLE;
   if (!isTable(table)) {
