@@ -147,7 +147,7 @@ export class Lexer {
 
   /** `$name`: reading goes on in what was defined. */
   private enterDefinition(at: number): number {
-    const name = /^[A-Za-z_.][\w/.\-]*/.exec(this.text.slice(at + 1, at + 128))?.[0] ?? "";
+    const name = /^[A-Za-z_.][\w/.-]*/.exec(this.text.slice(at + 1, at + 128))?.[0] ?? "";
     const place = this.definitions.get(name);
     if (place === undefined)
       throw new BadInput("undefined-variable", `$${name} is not defined: "define ${name} = ..." must come first`, at);

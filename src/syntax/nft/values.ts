@@ -59,13 +59,13 @@ function prefixOf(lexer: Lexer, type: DataType, of: KeyPart): KeyPart {
 
 function readBits(lexer: Lexer, type: DataType, lists: boolean): KeyPart {
   const parenthesis = lexer.accept("(");
+  const commas = lists || parenthesis;
   let bits = 0;
-  do {
-    if (lexer.accept("(")) {
-      bits |= (readBits(lexer, type, true) as readonly [number, number])[0];
-      lexer.expect(")", "here");
-    } else bits |= (readSingle(lexer, type) as readonly [number, number])[0];
-  } while (lexer.accept("|") || lexer.accept("or") || ((lists || parenthesis) && lexer.accept(",")));
+  for (;;) {
+    const part = lexer.is("(") ? readBits(lexer, type, true) : readSingle(lexer, type);
+    bits |= (part as readonly [number, number])[0];
+    if (!lexer.accept("|") && !lexer.accept("or") && !(commas && lexer.accept(","))) break;
+  }
   if (parenthesis) lexer.expect(")", "after the flags");
   return [bits, bits];
 }
