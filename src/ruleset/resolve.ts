@@ -1,6 +1,7 @@
 import type { Family } from "../packet/address.js";
-import { error, type Problem, warning } from "./problem.js";
-import type { BaseChain, Chain, Hook, Rule, RuleSet, Table, Verdict } from "./types.js";
+import { isXtables, Names } from "./names.js";
+import { error, type Problem } from "./problem.js";
+import type { BaseChain, Chain, Hook, MapDefinition, Rule, RuleSet, SetDefinition, Table, Verdict } from "./types.js";
 
 /** A chain with its place: `id` counts all chains of the rule set in order. */
 export interface ResolvedChain {
@@ -20,6 +21,8 @@ export interface ResolvedRule {
   readonly chain: ResolvedChain;
   /** Where its jump or goto leads; undefined where it has none, or where the chain does not exist. */
   readonly target: ResolvedChain | undefined;
+  /** Every chain it may lead to: its target, or those of the elements of its verdict map, each once. */
+  readonly targets: readonly ResolvedChain[];
 }
 
 /** A rule set whose names are references. Made once, shared by every engine. */
@@ -31,13 +34,17 @@ export interface ResolvedRuleSet {
   readonly problems: readonly Problem[];
   /** A chain of a table by name (`findChain(table, name)`). */
   findChain(table: Table, name: string): ResolvedChain | undefined;
+  /** A named set of a table. */
+  findSet(table: Table, name: string): SetDefinition | undefined;
+  /** A named map of a table. */
+  findMap(table: Table, name: string): MapDefinition | undefined;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
- * Turns names into references, and checks what a kernel would refuse to load: undefined chains, loops of jumps,
- * a NAT target outside a nat chain, a chain defined twice. Nothing is thrown: see `problems`.
+ * Turns names into references, and checks what a kernel would refuse to load: undefined chains, sets and maps, loops of jumps (through
+ * verdict maps too), a NAT target outside a nat chain, a chain defined twice. Nothing is thrown: see `problems`.
  */
 export function resolve(ruleset: RuleSet): ResolvedRuleSet {
   const problems: Problem[] = [];
@@ -60,25 +67,28 @@ export function resolve(ruleset: RuleSet): ResolvedRuleSet {
       named.set(chain.name, resolved);
     }
   }
+  const names = new Names<ResolvedChain>(ruleset.tables, byTable, problems);
   for (const chain of chains) {
     chain.rules = chain.chain.rules.map((rule, i): ResolvedRule => {
       const verdict = jumpOf(rule);
-      let target: ResolvedChain | undefined;
-      if (verdict !== undefined) {
-        target = byTable.get(chain.table)!.get(verdict.chain);
-        if (target === undefined) problems.push(undefinedChain(chain.table, verdict.chain, rule));
-        else if (target.base !== undefined)
-          problems.push(
-            error("jump-to-base-chain", `${verdict.chain} is a base chain: a rule cannot jump to it`, rule.span),
-          );
-      }
-      const resolved = { id: rules.length, number: i + 1, rule, chain, target };
+      const target = verdict && names.chain(chain.table, verdict.chain, rule.span);
+      const mapped = names.ofRule(chain.table, rule);
+      const targets = target === undefined ? mapped : mapped.length === 0 ? [target] : [...mapped, target];
+      const resolved = { id: rules.length, number: i + 1, rule, chain, target, targets };
       rules.push(resolved);
       return resolved;
     });
   }
   problems.push(...loops(chains), ...misplacedTranslations(chains));
-  return { ruleset, chains, rules, problems, findChain: (table, name) => byTable.get(table)?.get(name) };
+  return {
+    ruleset,
+    chains,
+    rules,
+    problems,
+    findChain: (table, name) => byTable.get(table)?.get(name),
+    findSet: (table, name) => names.set(table, name),
+    findMap: (table, name) => names.map(table, name),
+  };
 }
 
 /** The jump or goto of a rule, if it has one. */
@@ -87,38 +97,35 @@ export function jumpOf(rule: Rule): Extract<Verdict, { kind: "jump" | "goto" }> 
   return last?.kind === "jump" || last?.kind === "goto" ? last : undefined;
 }
 
-function undefinedChain(table: Table, name: string, rule: Rule): Problem {
-  const message = `chain ${name} is not defined in table ${table.name}`;
-  return table.partial === true
-    ? warning("undefined-chain", `${message}; a walk that reaches this rule stops here`, rule.span)
-    : error("undefined-chain", `${message}; define it with a ":${name} - [0:0]" line`, rule.span);
-}
-
 /** Depth-first search with three colours and a stack of its own: chains may nest deeper than the JavaScript stack. */
 function loops(chains: readonly ResolvedChain[]): Problem[] {
   const problems: Problem[] = [];
   const colour = new Uint8Array(chains.length); // 0 new, 1 on the path, 2 done
   for (const start of chains) {
     if (colour[start.id] !== 0) continue;
-    const path: { chain: ResolvedChain; next: number }[] = [{ chain: start, next: 0 }];
+    const path: { chain: ResolvedChain; rule: number; next: number }[] = [{ chain: start, rule: 0, next: 0 }];
     colour[start.id] = 1;
     while (path.length > 0) {
       const top = path[path.length - 1]!;
-      const rule = top.chain.rules[top.next++];
+      const rule = top.chain.rules[top.rule];
       if (rule === undefined) {
         colour[top.chain.id] = 2;
         path.pop();
-      } else if (rule.target !== undefined) {
-        if (colour[rule.target.id] === 1) {
-          const from = path.findIndex((step) => step.chain === rule.target);
-          const names = [...path.slice(from).map((step) => step.chain.name), rule.target.name];
-          problems.push(
-            error("jump-loop", `the jumps ${names.join(" -> ")} form a loop; the kernel refuses it`, rule.rule.span),
-          );
-        } else if (colour[rule.target.id] === 0) {
-          colour[rule.target.id] = 1;
-          path.push({ chain: rule.target, next: 0 });
-        }
+        continue;
+      }
+      const target = rule.targets[top.next++];
+      if (target === undefined) {
+        top.rule++;
+        top.next = 0;
+      } else if (colour[target.id] === 1) {
+        const from = path.findIndex((step) => step.chain === target);
+        const names = [...path.slice(from).map((step) => step.chain.name), target.name];
+        problems.push(
+          error("jump-loop", `the jumps ${names.join(" -> ")} form a loop; the kernel refuses it`, rule.rule.span),
+        );
+      } else if (colour[target.id] === 0) {
+        colour[target.id] = 1;
+        path.push({ chain: target, rule: 0, next: 0 });
       }
     }
   }
@@ -162,10 +169,6 @@ function misplacedTranslations(chains: readonly ResolvedChain[]): Problem[] {
   return problems;
 }
 
-function isXtables(table: Table): boolean {
-  return ["raw", "mangle", "nat", "filter", "security"].includes(table.name);
-}
-
 /** The hooks from which each chain can be reached by jumps, as bits, by chain id. */
 function reachingHooks(chains: readonly ResolvedChain[]): Uint8Array {
   const reached = new Uint8Array(chains.length);
@@ -176,7 +179,7 @@ function reachingHooks(chains: readonly ResolvedChain[]): Uint8Array {
     for (let chain = todo.pop(); chain !== undefined; chain = todo.pop()) {
       if ((reached[chain.id]! & bit) !== 0) continue;
       reached[chain.id]! |= bit;
-      for (const rule of chain.rules) if (rule.target !== undefined) todo.push(rule.target);
+      for (const rule of chain.rules) for (const target of rule.targets) todo.push(target);
     }
   }
   return reached;

@@ -5,6 +5,7 @@ import type { RuleSet } from "../ruleset/types.js";
 import { decodeInput, spanAt } from "./input.js";
 import { isTable, tableNames } from "./iptables/builtin.js";
 import { readIptables } from "./iptables/reader.js";
+import { readNftJson } from "./nft/json/reader.js";
 import { readNft } from "./nft/reader.js";
 
 /** `iptables-save` and `iptables-listing` are of IPv4, their `ip6tables-` names of IPv6. */
@@ -46,8 +47,8 @@ export function readRules(input: Uint8Array | string, options: ReadOptions = {})
   const { text } = decoded;
   const recognised = options.from ?? recognise(text, options.family);
   if (typeof recognised !== "string") return { problems: [recognised], format: undefined, text };
-  if (recognised === "nft") {
-    const { ruleset, problems } = readNft(text);
+  if (recognised === "nft" || recognised === "nft-json") {
+    const { ruleset, problems } = recognised === "nft" ? readNft(text) : readNftJson(text);
     if (problems.some((problem) => problem.severity === "error")) return { problems, format: recognised, text };
     if (ruleset.tables.length === 0 && ruleset.opaqueTables === undefined)
       return { problems: [...problems, noRules(text)], format: recognised, text };
@@ -80,22 +81,29 @@ function recognise(text: string, family: Family | undefined): RuleFormat | Probl
   if (/^\*|^:\S/.test(line)) return `${version}-save`;
   if (/^(\[\d+:\d+\] )?-[APNI] |^--(append|insert) /.test(line)) return `${version}-listing`;
   if (line.startsWith("{")) return "nft-json";
-  if (/^(table|add|flush|create|define|include)\s/.test(line) && /\b(table|ruleset|chain|define|include)\b/.test(line))
+  if (
+    /^(table|add|flush|create|delete|insert|define|include|chain)\s/.test(line) &&
+    /\b(table|ruleset|chain|define|include|rule|set|map|element)\b/.test(line)
+  )
     return "nft";
   const hint = /^Chain \S+ \(/.test(line)
     ? "this is the output of iptables -L, which leaves things out: use iptables-save or iptables -S"
     : /^create \S+ (hash|bitmap|list):/.test(line)
       ? "this is the output of ipset save: give it as ipsets, with the rules beside it"
-      : 'no known format: expected an iptables-save text (it begins with "*table") or an iptables -S listing ("-A CHAIN ...")';
+      : 'no known format: expected an iptables-save text (it begins with "*table"), an iptables -S listing ("-A CHAIN ...") or nft list ruleset ("table ip NAME {")';
   return error("unknown-format", hint, span);
 }
 
 function noRules(text: string): Problem {
   const message = text.trim() === "" ? "the input is empty" : "the input holds no rules, only comments";
-  return error("empty-input", `${message}: an iptables-save text or an iptables -S listing is expected`, {
-    line: 1,
-    column: 1,
-  });
+  return error(
+    "empty-input",
+    `${message}: an iptables-save text, an iptables -S listing or nft list ruleset is expected`,
+    {
+      line: 1,
+      column: 1,
+    },
+  );
 }
 
 /** By the comment iptables-save writes first, else by the first address or ICMP name that tells. */

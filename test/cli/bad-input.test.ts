@@ -64,7 +64,7 @@ const cases: readonly BadCase[] = [
   rules("prose", "Dear reader,\n", /^r\.rules:1:1: no known format/),
   rules("DNAT in the filter table", save("-A INPUT -p tcp -j DNAT --to-destination 10.0.0.9"), /^r\.rules:3:1: DNAT/),
   rules("a table twice", save() + save(), /^r\.rules:4:1: the table filter stands twice/),
-  rules("nftables", "table ip nat {\n}\n", /^r\.rules:1:1: .*nftables/),
+  rules("damaged nftables", "table ip nat {\n\tchain a {\n\t\tacept\n\t}\n}\n", /^r\.rules:3:3: .*"acept"/),
   use("a missing file", "print --rules missing.rules", /^missing\.rules:1:1: cannot read it: there is no such file/),
   use("a directory", "services --rules .", /^\.:1:1: cannot read it: this is a directory/),
   use("no command", "", /^chainwalk: no command is given/),
@@ -158,7 +158,6 @@ const cases: readonly BadCase[] = [
   ),
   flows("two flows of one name", JSON.stringify([FLOW, FLOW]), /^f\.json:1:\d+: the name "a" stands twice/),
   use("an unknown format", `print --rules ${NGINX_RULES} --format yaml`, /^chainwalk: .*'yaml'/),
-  use("a format that is not there yet", `print --rules ${NGINX_RULES} --format nft`, /^chainwalk: --format nft/),
   use("an unknown table", `print --rules ${NGINX_RULES} --table nut`, /^chainwalk: .*'nut'.*mangle/),
   use("an unknown input format", `print --rules ${NGINX_RULES} --from ipfw`, /^chainwalk: .*'ipfw'.*iptables-save/),
   use(

@@ -31,6 +31,35 @@ describe("print", () => {
     expect(again.stderr).toContain("nothing to complete");
   });
 
+  it("prints nftables as nft does, from its text and its JSON, and iptables rules in its words", async () => {
+    const listed = "table inet t {\n\tchain c {\n\t\tct state new tcp dport 80 accept\n\t}\n}\n";
+    const typed =
+      "add table inet t\nadd chain inet t c\nadd rule inet t c ct state new meta l4proto tcp tcp dport http accept\n";
+    const json = `{"nftables": [{"table": {"family": "inet", "name": "t"}}, {"chain": {"family": "inet", "table": "t", "name": "c"}},
+      {"rule": {"family": "inet", "table": "t", "chain": "c", "expr": [{"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "new"}},
+      {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 80}}, {"accept": null}]}}]}`;
+    for (const text of [listed, typed, json]) expect((await print("r", { r: text })).stdout).toBe(listed);
+    const saved = {
+      r: "*filter\n:INPUT DROP [0:0]\n-A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 80 -j ACCEPT\nCOMMIT\n",
+    };
+    expect((await print("r --format nft", saved)).stdout).toBe(
+      "table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy drop;\n" +
+        "\t\tip saddr 10.0.0.0/8 tcp dport 80 accept\n\t}\n}\n",
+    );
+  });
+
+  it("says where a rule has no words in the other language", async () => {
+    const recent = await print("r --format nft", {
+      r: "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m recent --set --name A -j ACCEPT\nCOMMIT\n",
+    });
+    expect(recent).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(recent.stderr).toMatch(/^r:3:1: nft has no spelling for the match recent/);
+    const map = await print("r --format iptables", {
+      r: "table ip t {\n\tchain c {\n\t\ttcp dport vmap { 80 : accept }\n\t}\n}\n",
+    });
+    expect(map.stderr).toMatch(/^r:3:3: iptables has no spelling for verdict-map/);
+  });
+
   it("prints the rule set itself as JSON, either way it is asked for", async () => {
     const { stdout } = await print(`${NGINX_RULES} --format JSON`);
     expect((await print(`${NGINX_RULES} --json`)).stdout).toBe(stdout);

@@ -19,14 +19,14 @@ const cases: readonly (readonly [name: string, input: string | Uint8Array, ...sa
   [
     "an empty file",
     "",
-    "F:1:1: the input is empty: an iptables-save text or an iptables -S listing is expected",
+    "F:1:1: the input is empty: an iptables-save text, an iptables -S listing or nft list ruleset is expected",
     "",
     "^",
   ],
   [
     "only comments",
     "# nothing\n\n",
-    "F:1:1: the input holds no rules, only comments: an iptables-save text or an iptables -S listing is expected",
+    "F:1:1: the input holds no rules, only comments: an iptables-save text, an iptables -S listing or nft list ruleset is expected",
     "# nothing",
     "^",
   ],
@@ -368,20 +368,6 @@ const cases: readonly (readonly [name: string, input: string | Uint8Array, ...sa
     "F:1:1: the gzip data is damaged (unknown compression method)",
   ],
   [
-    "an nft text",
-    "table ip nat {\n}\n",
-    "F:1:1: this is nftables: nftables is not read yet, iptables-save texts and iptables -S listings are",
-    "table ip nat {",
-    "^",
-  ],
-  [
-    "nft JSON",
-    '{"nftables": []}',
-    "F:1:1: this is nftables: nftables is not read yet, iptables-save texts and iptables -S listings are",
-    '{"nftables": []}',
-    "^",
-  ],
-  [
     "iptables -L",
     "Chain INPUT (policy ACCEPT)\n",
     "F:1:1: this is the output of iptables -L, which leaves things out: use iptables-save or iptables -S",
@@ -391,7 +377,7 @@ const cases: readonly (readonly [name: string, input: string | Uint8Array, ...sa
   [
     "something else",
     "apiVersion: v1\n",
-    'F:1:1: no known format: expected an iptables-save text (it begins with "*table") or an iptables -S listing ("-A CHAIN ...")',
+    'F:1:1: no known format: expected an iptables-save text (it begins with "*table"), an iptables -S listing ("-A CHAIN ...") or nft list ruleset ("table ip NAME {")',
     "apiVersion: v1",
     "^",
   ],

@@ -21,11 +21,15 @@ export interface RulesOptions {
 export interface LoadedRules {
   readonly resolved: ResolvedRuleSet;
   readonly source: ProblemSource;
+  readonly format: RuleFormat;
 }
 
 export function addRulesOptions(command: Command): Command {
   return command
-    .requiredOption("--rules <file>", "iptables-save text or iptables -S listing, gzipped or not")
+    .requiredOption(
+      "--rules <file>",
+      "iptables-save text, iptables -S listing, nft list ruleset text or JSON, gzipped or not",
+    )
     .addOption(
       new Option("--from <format>", `format of the rules (otherwise recognised): ${formats.join(", ")}`).argParser(
         choiceWord(formats),
@@ -56,7 +60,7 @@ export async function loadRules(options: RulesOptions, io: Io, untold: readonly 
   if (problems.some(isError)) throw new InputError(source, problems);
   const told = problems.filter((problem) => !untold.includes(problem.code));
   if (told.length > 0) io.complain(describeProblems(told, source));
-  return { resolved, source };
+  return { resolved, source, format: read.format! };
 }
 
 const isError = (problem: Problem): boolean => problem.severity === "error";

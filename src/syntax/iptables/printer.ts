@@ -109,17 +109,23 @@ function isMatch(statement: Statement): statement is Match {
 
 /** One match as iptables-save prints it, with the blank before it. */
 function printMatch(match: Match, rule: Rule): string {
-  if (match.kind === "opaque-match") return ` ${match.text}`;
+  if (match.kind === "opaque-match") return ` ${ownText(match.text, rule)}`;
   const syntax = matches[match.kind as MatchKindOfIptables] as MatchSyntax | undefined;
   if (syntax === undefined) throw cannotSpell(rule, match.kind);
   return syntax.print(match);
 }
 
 function printTarget(statement: Statement, rule: Rule): string {
-  if (statement.kind === "opaque-target") return ` ${statement.text}`;
+  if (statement.kind === "opaque-target") return ` ${ownText(statement.text, rule)}`;
   const syntax = targets[statement.kind as TargetKindOfIptables] as TargetSyntax | undefined;
   if (syntax === undefined) throw cannotSpell(rule, statement.kind);
   return syntax.print(statement as Action | Verdict);
+}
+
+/** A text that iptables wrote; nft keeps texts of its own. */
+function ownText(text: string, rule: Rule): string {
+  if (!/^(! )?-/.test(text)) throw cannotSpell(rule, `"${text}"`);
+  return text;
 }
 
 function cannotSpell(rule: Rule, what: string): ProblemError {

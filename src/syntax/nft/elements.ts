@@ -24,7 +24,8 @@ export function readElements(
   lexer.expect("{", "before the elements");
   lexer.skipBreaks();
   while (!lexer.accept("}")) {
-    if (lexer.is("{")) for (const element of readElements(lexer, types, value, spanAt)) elements.push(element);
+    if (lexer.is("{"))
+      for (const element of lexer.nested(() => readElements(lexer, types, value, spanAt))) elements.push(element);
     else elements.push(readElement(lexer, types, value, spanAt));
     lexer.skipBreaks();
     if (!lexer.is("}")) lexer.expect(",", 'or "}" after an element');

@@ -68,12 +68,13 @@ function constantOf({ expression, type }: Operand): number | Address | undefined
 
 function readPrimary(lexer: Lexer, expected: DataType | undefined): Operand {
   if (lexer.accept("(")) {
-    const inner = expected?.bits === undefined ? readOperand(lexer, expected) : readFlags(lexer, expected);
+    const inner =
+      expected?.bits === undefined ? lexer.nested(() => readOperand(lexer, expected)) : readFlags(lexer, expected);
     lexer.expect(")", "to close the parenthesis");
     return inner;
   }
   if (lexer.is("numgen")) return { expression: readNumgen(lexer), type: dataTypes.integer };
-  if (lexer.is("jhash")) return readHash(lexer, readConcatenation);
+  if (lexer.is("jhash")) return lexer.nested(() => readHash(lexer, readConcatenation));
   if (expected !== undefined && expected.parse(lexer.word, false) !== undefined && !beginsSelector(lexer))
     return { expression: { kind: "value", value: readSingle(lexer, expected) }, type: expected };
   if (beginsSelector(lexer)) {

@@ -72,11 +72,12 @@ const isVerdictWord = (word: string): boolean => /^(accept|drop|continue|return|
 
 const words = (text: string): string => text.trim().split(/\s+/).slice(0, 2).join(" ");
 
-/** One blank between words; what stands in quotes stays. */
+/** One blank between words, and no `==` where nft prints none; what stands in quotes stays. */
 function tidy(text: string): string {
   return text
     .split(/("[^"]*")/)
     .map((piece, i) => (i % 2 === 1 ? piece : piece.replace(/\s+/g, " ")))
     .join("")
-    .trim();
+    .trim()
+    .replace(/^([^&|^"{]*?) == (?!.* == )/, "$1 ");
 }

@@ -14,7 +14,7 @@ export const enum Token {
   Mark,
 }
 
-/** Deepest nesting of `$name` in the text of another. */
+/** Deepest nesting: of `$name` in the text of another, and of brackets. */
 const MAX_DEPTH = 16;
 
 const isDigit = (c: number): boolean => c >= 48 && c <= 57;
@@ -203,6 +203,16 @@ export class Lexer {
     return this.kind === Token.Break || this.kind === Token.End || this.is("}");
   }
 
+  /** Reads something that may contain itself. */
+  nested<T>(read: () => T): T {
+    if (this.depth >= MAX_DEPTH) this.fail("too-deep", `brackets are nested more than ${MAX_DEPTH} deep`);
+    this.depth++;
+    const result = read();
+    this.depth--;
+    return result;
+  }
+  private depth = 0;
+
   /** Where the token at hand stands, to return to. */
   place(): number {
     return this.start;
@@ -219,6 +229,7 @@ export class Lexer {
     const out = this.callers[0];
     if (out !== undefined) [this.to, this.end] = [out.to, out.at];
     this.callers.length = 0;
+    this.depth = 0;
     const end = this.text.indexOf("\n", out === undefined ? Math.max(offset, this.start) : this.end);
     this.end = end < 0 ? this.to : end;
     this.next();

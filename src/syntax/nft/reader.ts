@@ -33,21 +33,27 @@ interface TableName {
   readonly at: number;
 }
 
-/** Reads a whole text. The rule set is only good for anything where no problem is an error. */
-export function readNft(text: string): { ruleset: RuleSet; problems: Problem[] } {
-  return new Reader(text).read();
+/**
+ * Reads a whole text. The rule set is only good for anything where no problem is an error. `place` says where a place of the text stands
+ * in what the text was made from.
+ */
+export function readNft(text: string, place?: (span: Span) => Span): { ruleset: RuleSet; problems: Problem[] } {
+  return new Reader(text, place).read();
 }
 
 class Reader {
-  private readonly lines: LineIndex;
   private lexer!: Lexer;
   private readonly problems: Problem[] = [];
   private tables: TableBuilder[] = [];
   private opaque: OpaqueTable[] = [];
-  private readonly spanAt = (offset: number): Span => this.lines.spanAt(offset);
+  private readonly spanAt: (offset: number) => Span;
 
-  constructor(private readonly text: string) {
-    this.lines = new LineIndex(text);
+  constructor(
+    private readonly text: string,
+    place?: (span: Span) => Span,
+  ) {
+    const lines = new LineIndex(text);
+    this.spanAt = place === undefined ? (offset) => lines.spanAt(offset) : (offset) => place(lines.spanAt(offset));
   }
 
   read(): { ruleset: RuleSet; problems: Problem[] } {
@@ -345,8 +351,6 @@ class Reader {
         at,
       );
     chain.base ??= base;
-    lexer.skipBreaks();
-    if (lexer.is("policy")) this.policy(chain);
   }
 
   private policy(chain: DraftChain): void {

@@ -3,7 +3,7 @@ import type { Rule, Statement, TableFamily, VerdictMap } from "../../ruleset/typ
 import { printSet, typesOf } from "./anonymous.js";
 import { printConcatenation } from "./expression.js";
 import { printLookup } from "./matches/lookup.js";
-import { withoutImplied } from "./normalise.js";
+import { normalise, withoutImplied } from "./normalise.js";
 import { NoSpelling } from "./operand.js";
 import { matchesByKind, statementsByKind } from "./registry.js";
 import { type MarkAction, printMark } from "./statements/mark.js";
@@ -14,7 +14,7 @@ export function printRuleLine({ statements, comment, counters }: Rule, family: T
   const words: string[] = [];
   const comments: string[] = comment === undefined ? [] : [comment];
   let counted = counters === undefined || (counters.packets === 0 && counters.bytes === 0);
-  for (const statement of withoutImplied(statements, family)) {
+  for (const statement of withoutImplied(normalise(statements, family), family)) {
     if (statement.kind === "comment") {
       comments.push(statement.text);
       continue;

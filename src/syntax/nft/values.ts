@@ -62,7 +62,7 @@ function readBits(lexer: Lexer, type: DataType, lists: boolean): KeyPart {
   const commas = lists || parenthesis;
   let bits = 0;
   for (;;) {
-    const part = lexer.is("(") ? readBits(lexer, type, true) : readSingle(lexer, type);
+    const part = lexer.is("(") ? lexer.nested(() => readBits(lexer, type, true)) : readSingle(lexer, type);
     bits |= (part as readonly [number, number])[0];
     if (!lexer.accept("|") && !lexer.accept("or") && !(commas && lexer.accept(","))) break;
   }
