@@ -54,7 +54,9 @@ export {
   findService,
   readServiceRow,
   SERVICE_WORDS,
-  serviceHash,
+  hashPorts,
+  hashService,
+  slotOf,
   type ServiceTables,
 } from "./engine/compile/services.js";
 export { type Columns, layOut } from "./engine/compile/columns.js";
@@ -107,7 +109,12 @@ export {
   zipfPopularity,
 } from "./traffic/popularity.js";
 
-export { chiSquareTail, chiSquareTest, type FitTest, gTest } from "./stats/goodness-of-fit.js";
+export { chiSquareQuantile, chiSquareTail, noncentralTail } from "./stats/chi-square.js";
+export { chiSquareTest, type FitTest, gTest } from "./stats/goodness-of-fit.js";
+export { holm } from "./stats/holm.js";
+export { uniformityTest, type UniformityTest } from "./stats/kolmogorov.js";
+export { effectSize, observationsNeeded, powerOf, smallestEffect } from "./stats/power.js";
+export { drawBinomial, drawMultinomial } from "./stats/sampling.js";
 export { logLogSlope, median, quantile, summarize, type Summary } from "./stats/summary.js";
 export { bootstrapInterval, type Interval, ratioInterval } from "./stats/bootstrap.js";
 

@@ -10,13 +10,15 @@ import {
   ways,
 } from "../../src/index.js";
 import { MEASURED, type Traffic } from "../subjects/datapath.js";
+import { openAddressing } from "../rivals/open-addressing.js";
 import type { BenchCluster } from "../workload/cluster.js";
 import type { PacketPool } from "../workload/pool.js";
 import { joinColumns, seedWords, type Words, writeWords } from "./words.js";
 
-/** Writes what lookup.c reads: the tables of a compiled plan, and a pool of packets. */
+/** Writes what lookup.c reads: the tables of a compiled plan, its service map with open addressing, and a pool of packets. */
 export function writeLookupInput(path: string, { tables }: Plan, pool: PacketPool, seed: number): void {
-  const { map, slotMask, backends, bounds, sourceTests, markUnmarked, markMarked } = tables;
+  const { backends, bounds, sourceTests, markUnmarked, markMarked } = tables;
+  const { map, slotMask } = openAddressing(tables);
   const column = columnsOf(pool);
   writeWords(path, [
     [pool.batches[0]!.count, slotMask, markUnmarked, markMarked, ...seedWords(seed)],
@@ -108,13 +110,14 @@ function encodeWay(resolved: ResolvedRuleSet, stages: readonly Stage[]): Words {
 export function writeConntrackInput(path: string, { tables }: Plan, traffic: Traffic, seed: number): void {
   const { datapath, established, first } = traffic;
   const table = datapath.table("ip");
+  const { map, slotMask } = openAddressing(tables);
   const batchSize = first.batches[0]!.count;
   writeWords(path, [
     // Nothing has been removed from the table: records are used up to its size.
-    [batchSize, table.refMask, table.tick(MEASURED), table.size + 1, tables.slotMask, ...seedWords(seed)],
+    [batchSize, table.refMask, table.tick(MEASURED), table.size + 1, slotMask, ...seedWords(seed)],
     table.records,
     table.index,
-    tables.map,
+    map,
     tables.backends,
     unsignedBounds(tables.bounds),
     ...CONNTRACK_COLUMNS.map(columnsOf(established)),

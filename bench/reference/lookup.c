@@ -1,5 +1,5 @@
-/* Lookup, weighted pick, masquerade decision and the writing of outcome columns in C: the batch loop of src/engine/indexed.ts over the
- * tables of src/engine/compile/services.ts, with the same hash and the same named draw.
+/* Lookup by open addressing, weighted pick, masquerade decision and the writing of outcome columns in C: what src/engine/service-passes.ts does
+ * over the tables of src/engine/compile/services.ts, with the same named draw.
  */
 #include "common.h"
 #include "lookup.h"

@@ -1,4 +1,4 @@
-/* The service map, the pick and the backends of src/engine/compile/services.ts: what lookup.c measures alone, and conntrack.c uses for the
+/* A service map with open addressing (bench/rivals/open-addressing.ts), the pick and the backends of src/engine/compile/services.ts: what lookup.c measures alone, and conntrack.c uses for the
  * first packet of a connection. Include after common.h.
  */
 enum { SERVICE_WORDS = 4, KEY_MASK = 0xffffff };

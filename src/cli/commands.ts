@@ -22,6 +22,10 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["print", { summary: "read rules and print them back", load: () => import("./commands/print.js") }],
   ["generate", { summary: "the rules kube-proxy writes for a cluster", load: () => import("./commands/generate.js") }],
   ["compile", { summary: "the compiled plan: maps and chain indexes", load: () => import("./commands/compile.js") }],
+  [
+    "verify",
+    { summary: "prove that compiled equals linear, or show a packet", load: () => import("./commands/verify.js") },
+  ],
   ["lint", { summary: "what is dead, shadowed, dangling or uneven", load: () => import("./commands/lint.js") }],
   ["check", { summary: "test sampled picks of a service for fairness", load: () => import("./commands/check.js") }],
   ["bench", { summary: "measure linear traversal against map lookup", load: () => import("./commands/bench.js") }],

@@ -14,8 +14,8 @@ import { layOut } from "./compile/columns.js";
 import { compile, type Plan } from "./compile/compile.js";
 import { BackendFlag, findService, pickBackend, readServiceRow } from "./compile/services.js";
 import { drawKey } from "./draw.js";
-import { dyadic, type Fraction, multiply, ONE } from "./fraction.js";
-import { classifyOne, type EngineOptions, walkingEngine } from "./linear.js";
+import { add, dyadic, type Fraction, multiply, ONE } from "./fraction.js";
+import { classifyOne, type EngineOptions, outcomeKey, walkingEngine } from "./linear.js";
 import { semanticsOf, type Skip } from "./machine.js";
 import { OutcomeFlag, type OutcomeBatch, verdictNames } from "./outcome-batch.js";
 import { Scan } from "./scan.js";
@@ -30,6 +30,8 @@ export interface IndexedOptions extends EngineOptions {
    * name, so that with the same draws every packet fares as under linear.
    */
   readonly draws?: "fused" | "replay";
+  /** A plan made before, for this rule set and node. */
+  readonly plan?: Plan;
 }
 
 /** The name of the one draw of a fused pick: no rule has this id. */
@@ -59,7 +61,7 @@ export interface IndexedEngine extends Engine {
 
 /** Compiles a rule set for a node. Throws ProblemError where the rule set has errors. */
 export function indexedEngine(resolved: ResolvedRuleSet, options: IndexedOptions): IndexedEngine {
-  const plan = compile(resolved, options.node);
+  const plan = options.plan ?? compile(resolved, options.node);
   const replay = options.draws === "replay";
   const walking = walkingEngine("indexed", resolved, semanticsOf(options.ipsets), skipping(plan));
   const lookup = new Lookup(plan, replay);
@@ -135,9 +137,7 @@ class Lookup {
       return -1;
     if (context.node !== plan.node || connection.original !== undefined || connection.status !== 0) return -1;
     if (packet.fragment === true || packet.physIn !== undefined || packet.physOut !== undefined) return -1;
-    const { map, slotMask } = plan.tables;
-    const row = findService(map, slotMask, (packet.dst as number) | 0, (packet.protocol << 16) | packet.dport);
-    return map[row + 1] === 0 ? -1 : row;
+    return findService(plan.tables, (packet.dst as number) | 0, (packet.protocol << 16) | packet.dport);
   }
 
   /** Settles every packet of an IPv4 batch that the service map can; the rest is left in `left`. */
@@ -150,12 +150,8 @@ class Lookup {
     for (let from = 0; from < batch.count; from += BLOCK) {
       const to = Math.min(from + BLOCK, batch.count);
       leftOver = passes.lookUp(batch, from, to, left, leftOver);
-      if (this.replay) draws += this.chooseInTurn(batch, draw, from, to);
-      else {
-        if (draw.seed !== undefined) passes.draw(batch.id, key, from, to);
-        else this.drawEach(batch, draw, from, to);
-        draws += passes.choose(from, to);
-      }
+      if (!this.replay && draw.seed !== undefined) draws += passes.choose(batch.id, key, from, to);
+      else draws += this.chooseEach(batch, draw, from, to);
       passes.write(batch, from, to, out);
     }
     out.work.mapLookups += 2 * batch.count - leftOver;
@@ -163,38 +159,43 @@ class Lookup {
     this.leftOver = this.settleFixed(batch, leftOver, out);
   }
 
-  /** Draws that are no named ones of a seed. */
-  private drawEach(batch: PacketBatch, draw: Draw, from: number, to: number): void {
-    const { rows, numbers } = this.scratch;
-    for (let i = from; i < to; i++) if (rows[i - from]! >= 0) numbers[i - from] = draw(batch.id[i]!, PICK_DRAW, 0);
-  }
-
-  /** In replay the picking rules draw one after the other. */
-  private chooseInTurn(batch: PacketBatch, draw: Draw, from: number, to: number): number {
-    const { map } = this.plan.tables;
-    const { rows, chosen } = this.scratch;
+  /** Draws that are no named ones of a seed, and in replay those of the picking rules, one after the other. */
+  private chooseEach(batch: PacketBatch, draw: Draw, from: number, to: number): number {
+    const { choices, backends } = this.scratch;
+    const { bounds } = this.plan.tables;
     let draws = 0;
     for (let i = from; i < to; i++) {
-      const row = rows[i - from]!;
-      if (row < 0) continue;
-      const count = map[row + 3]! & 0xffff;
-      const k = count > 1 ? this.drawInTurn(row, draw, batch.id[i]!) : 0;
-      draws += Math.min(k + 1, count - 1);
-      chosen[i - from] = map[row + 2]! + k;
+      const count = choices[i - from]! & 0xffff;
+      if (count < 2) continue;
+      const id = batch.id[i]!;
+      let k: number;
+      if (this.replay) {
+        k = this.drawInTurn(this.rowOf(batch, i), draw, id);
+        draws += Math.min(k + 1, count - 1);
+      } else {
+        k = pickBackend(bounds, choices[i - from]! >>> 16, count, draw(id, PICK_DRAW, 0) | 0);
+        draws++;
+      }
+      backends[i - from]! += k;
     }
     return draws;
   }
 
+  private rowOf(batch: PacketBatch, i: number): number {
+    return findService(this.plan.tables, batch.dst[i]! | 0, (batch.protocol[i]! << 16) | batch.dport[i]!);
+  }
+
   /** Of the first `leftOver` packets in `left`, settles those whose service has one fixed outcome. Gives how many stay. */
   private settleFixed(batch: PacketBatch, leftOver: number, out: OutcomeBatch): number {
-    const { map, slotMask, markUnmarked } = this.plan.tables;
+    const { markUnmarked } = this.plan.tables;
     const { left } = this;
     let staying = 0;
     for (let n = 0; n < leftOver; n++) {
       const i = left[n]!;
-      const row = findService(map, slotMask, batch.dst[i]! | 0, (batch.protocol[i]! << 16) | batch.dport[i]!);
-      const plain = batch.state[i] === CtState.new && batch.entrance[i] === ENTRANCE_PREROUTING && batch.mark[i] === 0;
-      if (map[row + 1] === 0 || !plain) {
+      const row = this.rowOf(batch, i);
+      const fresh = batch.state[i] === CtState.new && batch.status[i] === 0;
+      const plain = fresh && batch.entrance[i] === ENTRANCE_PREROUTING && batch.mark[i] === 0;
+      if (row < 0 || !plain) {
         left[staying++] = i;
         continue;
       }
@@ -239,15 +240,22 @@ class Lookup {
   outcomes(row: number, packet: Packet): Distribution {
     const { thresholds } = this.plan.tables;
     const { count, pick } = readServiceRow(this.plan.tables, row)!;
-    const outcomes: WeightedOutcome[] = [];
+    // Two rows may name one endpoint: it is one outcome.
+    const outcomes = new Map<string, WeightedOutcome>();
     let left: Fraction = ONE;
     for (let k = 0; k < Math.max(1, count); k++) {
       const threshold = BigInt(count === 0 ? 2 ** 31 : thresholds[pick + k]!);
       const probability = multiply(left, dyadic(threshold, 31));
       left = multiply(left, dyadic(2n ** 31n - threshold, 31));
-      outcomes.push({ outcome: this.decide(row, packet, k), probability });
+      const outcome = this.decide(row, packet, k);
+      const key = outcomeKey(outcome);
+      const same = outcomes.get(key);
+      outcomes.set(
+        key,
+        same === undefined ? { outcome, probability } : { ...same, probability: add(same.probability, probability) },
+      );
     }
-    return { outcomes, given: ["connection new"] };
+    return { outcomes: [...outcomes.values()], given: ["connection new"] };
   }
 
   /** Which backend of the row is taken. */

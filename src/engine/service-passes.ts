@@ -1,11 +1,19 @@
 /**
  * The hot loops over the service tables: block by block in three passes, not one. Short loops over few arrays keep their values in
- * registers, and the lookups of many packets wait for memory together. No loop calls out: after a call every array would have to
- * be loaded anew.
+ * registers, and the lookups of many packets wait for memory together. What a row of the map says is read once, where the packet is looked
+ * up, and handed on in the order of the packets. No loop calls out: after a call every array would have to be loaded anew.
  */
 import { ENTRANCE_PREROUTING, type PacketBatch } from "../packet/batch.js";
 import { CtState } from "../packet/connection.js";
-import { BackendFlag, findService, pickBackend, type ServiceTables } from "./compile/services.js";
+import {
+  BackendFlag,
+  hashPorts,
+  hashService,
+  pickBackend,
+  SERVICE_WORDS,
+  type ServiceTables,
+  slotOf,
+} from "./compile/services.js";
 import { drawBits } from "./draw.js";
 import { OutcomeFlag, type OutcomeBatch, VERDICT_ACCEPT } from "./outcome-batch.js";
 
@@ -14,27 +22,25 @@ export const BLOCK = 1024;
 
 /** What the passes hand on to each other, by the place of a packet in its block. */
 export interface Scratch {
-  /** The row of its service, -1 where no backend is to be picked. */
-  readonly rows: Int32Array;
-  /** The u32 drawn for it. */
-  readonly numbers: Int32Array;
-  /** Its backend. */
-  readonly chosen: Int32Array;
+  /** Count of backends | offset of the pick << 16, as in the map; 0 where no backend is to be picked. */
+  readonly choices: Int32Array;
+  /** Before the choice the first backend, after it the chosen one. */
+  readonly backends: Int32Array;
+  /** The number of the source test. */
+  readonly tests: Int32Array;
 }
 
 export interface Passes {
   /** Finds the service of packets `from` to `to`. Those without a pick are written to `left` from `leftOver` on; gives the new `leftOver`. */
   lookUp(batch: PacketBatch, from: number, to: number, left: Int32Array, leftOver: number): number;
-  /** Draws a u32 for each packet, named by its id, under a key of `drawKey`. */
-  draw(id: Uint32Array, key: number, from: number, to: number): void;
-  /** Picks a backend for each packet by its number. Gives for how many there was a choice. */
-  choose(from: number, to: number): number;
+  /** Picks a backend for each packet by a draw named by its id, under a key of `drawKey`. Gives for how many there was a choice. */
+  choose(id: Uint32Array, key: number, from: number, to: number): number;
   /** Writes the outcome of each packet a backend was picked for. */
   write(batch: PacketBatch, from: number, to: number, out: OutcomeBatch): void;
 }
 
 export function makeScratch(): Scratch {
-  return { rows: new Int32Array(BLOCK), numbers: new Int32Array(BLOCK), chosen: new Int32Array(BLOCK) };
+  return { choices: new Int32Array(BLOCK), backends: new Int32Array(BLOCK), tests: new Int32Array(BLOCK) };
 }
 
 /**
@@ -50,9 +56,12 @@ export function makePasses(tables: ServiceTables, scratch: Scratch): Passes {
     negate: Int32Array.from(sourceTests, (test) => Number(test.negate)),
   };
   return copy(tables, tests, scratch, {
-    findService,
+    hashPorts,
+    hashService,
+    slotOf,
     pickBackend,
     drawBits,
+    SERVICE_WORDS,
     NEW: CtState.new,
     PREROUTING: ENTRANCE_PREROUTING,
     ACCEPT: VERDICT_ACCEPT,
@@ -67,9 +76,12 @@ export function makePasses(tables: ServiceTables, scratch: Scratch): Passes {
 }
 
 interface Code {
-  readonly findService: typeof findService;
+  readonly hashPorts: typeof hashPorts;
+  readonly hashService: typeof hashService;
+  readonly slotOf: typeof slotOf;
   readonly pickBackend: typeof pickBackend;
   readonly drawBits: typeof drawBits;
+  readonly SERVICE_WORDS: number;
   readonly NEW: number;
   readonly PREROUTING: number;
   readonly ACCEPT: number;
@@ -89,45 +101,53 @@ function build(
   scratch: Scratch,
   code: Code,
 ): Passes {
-  const { map, slotMask, backends, bounds } = tables;
+  const { map, seeds, bucketShift, slotShift, backends, bounds } = tables;
   const markUnmarked = tables.markUnmarked | 0;
   const marks = (tables.markUnmarked ^ tables.markMarked) | 0;
   const { value: testValue, mask: testMask, negate: testNegate } = tests;
-  const { rows, numbers, chosen } = scratch;
-  const { findService: find, pickBackend: pick, drawBits: bits } = code;
-  const { NEW, PREROUTING, ACCEPT, HAIRPIN_BIT, BACKEND_LOCAL, BACKEND_FULLY_RANDOM } = code;
+  const { choices, backends: chosen, tests: testOf } = scratch;
+  const { hashPorts: portsOf, hashService: hashOf, slotOf: slot, pickBackend: pick, drawBits: bits } = code;
+  const { SERVICE_WORDS: WORDS, NEW, PREROUTING, ACCEPT, HAIRPIN_BIT, BACKEND_LOCAL, BACKEND_FULLY_RANDOM } = code;
   const { DNAT, LOCAL, MASQUERADE, FULLY_RANDOM } = code;
 
   return {
     lookUp(batch, from, to, left, leftOver) {
-      const { dst, protocol, dport, mark, state, entrance } = batch;
+      const { dst, protocol, dport, mark, state, status, entrance } = batch;
       for (let i = from; i < to; i++) {
-        const row = find(map, slotMask, dst[i]! | 0, (protocol[i]! << 16) | dport[i]!);
-        const special = (state[i]! ^ NEW) | (entrance[i]! ^ PREROUTING) | mark[i]!;
-        if ((map[row + 3]! & 0xffff) === 0 || special !== 0) {
+        const address = dst[i]! | 0;
+        const key = (protocol[i]! << 16) | dport[i]!;
+        const ports = portsOf(key);
+        const hash = hashOf(address, ports);
+        const row = WORDS * slot(hash, ports, seeds[hash >>> bucketShift]!, slotShift);
+        const found = map[row + 1]!;
+        const choice = map[row + 3]!;
+        // 0 for a new connection that comes in to the destination of the row. A later packet of one without a reply has a status.
+        const other =
+          (map[row]! ^ address) |
+          ((found ^ key) & 0xffffff) |
+          (state[i]! ^ NEW) |
+          status[i]! |
+          (entrance[i]! ^ PREROUTING) |
+          mark[i]!;
+        if (other !== 0 || (choice & 0xffff) === 0) {
           left[leftOver++] = i;
-          rows[i - from] = -1;
-        } else rows[i - from] = row;
+          choices[i - from] = 0;
+        } else {
+          choices[i - from] = choice;
+          chosen[i - from] = map[row + 2]!;
+          testOf[i - from] = found >>> 24;
+        }
       }
       return leftOver;
     },
 
-    draw(id, key, from, to) {
-      for (let i = from; i < to; i++) numbers[i - from] = bits(key, id[i]! | 0);
-    },
-
-    choose(from, to) {
+    choose(id, key, from, to) {
       let draws = 0;
       for (let n = 0; n < to - from; n++) {
-        const row = rows[n]!;
-        if (row < 0) continue;
-        const choices = map[row + 3]! & 0xffff;
-        let backend = map[row + 2]!;
-        if (choices > 1) {
-          backend += pick(bounds, map[row + 3]! >>> 16, choices, numbers[n]!);
-          draws++;
-        }
-        chosen[n] = backend;
+        const choice = choices[n]!;
+        if ((choice & 0xffff) < 2) continue;
+        chosen[n] = chosen[n]! + pick(bounds, choice >>> 16, choice & 0xffff, bits(key, id[from + n]! | 0));
+        draws++;
       }
       return draws;
     },
@@ -135,11 +155,12 @@ function build(
     write(batch, from, to, out) {
       const { src } = batch;
       const { verdict, flags: outFlags, dst, dport, mark } = out;
+      verdict.fill(ACCEPT, from, to);
+      if (marks === 0) mark.fill(markUnmarked, from, to);
       for (let i = from; i < to; i++) {
-        const row = rows[i - from]!;
-        if (row < 0) continue;
+        if (choices[i - from] === 0) continue;
         const backend = 2 * chosen[i - from]!;
-        const test = map[row + 1]! >>> 24;
+        const test = testOf[i - from]!;
         const address = backends[backend]!;
         const rest = backends[backend + 1]!;
         const flags = rest >>> 16;
@@ -151,7 +172,6 @@ function build(
           (((off | -off) >>> 31) ^ 1 ^ testNegate[test]!) | ((((other | -other) >>> 31) ^ 1) & (flags >>> HAIRPIN_BIT));
         // The masquerade flags of an unmarked and of a marked packet are neighbours.
         const masquerade = (flags >>> marked) & 1;
-        verdict[i] = ACCEPT;
         outFlags[i] =
           DNAT |
           (flags & BACKEND_LOCAL ? LOCAL : 0) |
@@ -159,7 +179,7 @@ function build(
           (flags & BACKEND_FULLY_RANDOM ? masquerade * FULLY_RANDOM : 0);
         dst[i] = address;
         dport[i] = rest;
-        mark[i] = markUnmarked ^ (marks & -marked);
+        if (marks !== 0) mark[i] = markUnmarked ^ (marks & -marked);
       }
     },
   };

@@ -23,11 +23,17 @@ const STIRLING = [
 const STIRLING_FROM = 12;
 
 /** log Gamma(x) - ((x - 1/2) log x - x + log sqrt(2 pi)) for x >= 12. */
-function stirlingRest(x: number): number {
+function stirlingSeries(x: number): number {
   const inverseSquare = 1 / (x * x);
   let sum = 0;
   for (let k = STIRLING.length - 1; k >= 0; k--) sum = sum * inverseSquare + STIRLING[k]!;
   return sum / x;
+}
+
+/** What Stirling's formula lacks: log Gamma(x) - ((x - 1/2) log x - x + log sqrt(2 pi)), for x > 0. */
+export function stirlingRest(x: number): number {
+  if (x >= STIRLING_FROM) return stirlingSeries(x);
+  return logGamma(x) - ((x - 0.5) * Math.log(x) - x + HALF_LOG_TWO_PI);
 }
 
 /** log Gamma(x) for x > 0, right to about 5e-15 of max(1, its size). */
@@ -36,11 +42,11 @@ export function logGamma(x: number): number {
   let shift = 1;
   let at = x;
   while (at < STIRLING_FROM) shift *= at++;
-  return (at - 0.5) * Math.log(at) - at + HALF_LOG_TWO_PI + stirlingRest(at) - Math.log(shift);
+  return (at - 0.5) * Math.log(at) - at + HALF_LOG_TWO_PI + stirlingSeries(at) - Math.log(shift);
 }
 
 /** log(1 + d) - d without cancellation, for d > -1. */
-function log1pMinus(d: number): number {
+export function log1pMinus(d: number): number {
   if (Math.abs(d) > 0.4) return Math.log1p(d) - d;
   // log1p(d) = 2 artanh(r) with r = d / (2 + d); then 2 r - d = -r d.
   const r = d / (2 + d);
@@ -54,8 +60,9 @@ function log1pMinus(d: number): number {
   return r * (2 * sum - d);
 }
 
-/** x^a e^-x / Gamma(a + 1). */
-function poissonFactor(a: number, x: number): number {
+/** x^a e^-x / Gamma(a + 1): for a whole a the probability that a Poisson variable of mean x is a. */
+export function poissonFactor(a: number, x: number): number {
+  if (x === 0) return a === 0 ? 1 : 0;
   if (a < STIRLING_FROM) return Math.exp(a * Math.log(x) - x - logGamma(a + 1));
   return Math.exp(a * log1pMinus((x - a) / a) - stirlingRest(a)) / Math.sqrt(2 * Math.PI * a);
 }

@@ -1,4 +1,4 @@
-import { upperGamma } from "./gamma.js";
+import { chiSquareTail } from "./chi-square.js";
 
 /** What a goodness-of-fit test says. */
 export interface FitTest {
@@ -15,12 +15,6 @@ export interface FitTest {
 export interface FitOptions {
   /** Cells whose expected count is below this are pooled with others; 0 (the default) pools none. The usual choice is 5. */
   readonly minimumExpected?: number;
-}
-
-/** Upper tail of the chi-square distribution: the probability of a value of at least x. */
-export function chiSquareTail(x: number, degreesOfFreedom: number): number {
-  if (degreesOfFreedom === 0) return x > 0 ? 0 : 1;
-  return upperGamma(degreesOfFreedom / 2, x / 2);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { findService, KEY_MASK, SERVICE_WORDS } from "../../src/engine/compile/services.js";
+import { ServiceMap } from "../../src/engine/compile/service-map.js";
+import { SERVICE_WORDS } from "../../src/engine/compile/services.js";
 import { parseAddress } from "../../src/packet/address.js";
 import { parseProtocol } from "../../src/packet/protocol.js";
 import { chainwalk, NGINX_RULES, words } from "./command-line.js";
@@ -38,24 +39,18 @@ const generated = async (): Promise<string> =>
 describe("compile", () => {
   it("dumps maps whose bytes are the tables: what is found in them is what is formatted beside", async () => {
     const maps = JSON.parse(await compile("--emit maps --node-ip 192.168.0.2", await generated())) as Maps;
-    let slots = 16;
-    while (slots < maps.services.length * 2) slots *= 2;
-    const map = new Int32Array(slots * SERVICE_WORDS);
-    for (const { key, value } of maps.services) {
-      const row = wordsOf([...key, ...value]);
-      map.set(row, findService(map, slots - 1, row[0]!, row[1]! & KEY_MASK));
+    const map = new ServiceMap();
+    for (const { key, value, formatted } of maps.services) {
+      const { address } = formatted.key as { address: string };
+      const record = { address: parseAddress(address) as number, port: 0, protocol: 0, picks: [], routed: true };
+      map.put(wordsOf([...key, ...value]), { ...record, verdict: "accept" });
     }
     expect(maps.services.length).toBeGreaterThan(50);
     for (const { formatted } of maps.services) {
       const { address, port, protocol } = formatted.key as { address: string; port: number; protocol: string };
-      const row = findService(
-        map,
-        slots - 1,
-        (parseAddress(address) as number) | 0,
-        (parseProtocol(protocol)! << 16) | port,
-      );
+      const row = map.find((parseAddress(address) as number) | 0, (parseProtocol(protocol)! << 16) | port);
       const { first, count, pick, source_test: test } = formatted.value;
-      const [, key, ownFirst, countAndPick] = map.subarray(row, row + SERVICE_WORDS);
+      const [, key, ownFirst, countAndPick] = map.map.subarray(row, row + SERVICE_WORDS);
       expect([ownFirst, countAndPick! & 0xffff, countAndPick! >>> 16, key! >>> 24]).toEqual([first, count, pick, test]);
     }
     for (const { value, formatted } of maps.backends) {

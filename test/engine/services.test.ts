@@ -1,7 +1,15 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { pickBounds } from "../../src/engine/compile/pick.js";
-import { findService, pickBackend, SERVICE_WORDS, SIGN } from "../../src/engine/compile/services.js";
+import { ServiceMap, slotsFor } from "../../src/engine/compile/service-map.js";
+import {
+  hashPorts,
+  hashService,
+  pickBackend,
+  SERVICE_WORDS,
+  type ServiceRecord,
+  SIGN,
+} from "../../src/engine/compile/services.js";
 
 const LAST = 2 ** 31;
 /** Thresholds of rules that all have some chance, the last one certain. */
@@ -48,29 +56,82 @@ describe("the weighted pick", () => {
 });
 
 describe("the service map", () => {
+  const key = fc.tuple(fc.integer(), fc.integer({ min: 1, max: 0xffffff }));
+  const record = (address: number): ServiceRecord => ({
+    address,
+    port: 0,
+    protocol: 0,
+    picks: [],
+    verdict: "accept",
+    routed: true,
+  });
+
   it("finds every key it holds and none that differs in one bit", () => {
-    const key = fc.tuple(fc.integer(), fc.integer({ min: 1, max: 0xffffff }));
     fc.assert(
       fc.property(fc.uniqueArray(key, { selector: String, minLength: 1, maxLength: 64 }), (keys) => {
-        const slots = 128;
-        const map = new Int32Array(slots * SERVICE_WORDS);
+        const map = new ServiceMap();
         keys.forEach(([address, ports], i) => {
-          const row = findService(map, slots - 1, address, ports);
           // A source test beside the key must not count.
-          map.set([address, ports | ((i & 0xff) << 24), i], row);
+          expect(map.put([address, ports | ((i & 0xff) << 24), i, 0], record(address))).toBe(true);
         });
         const held = new Set(keys.map(String));
         keys.forEach(([address, ports], i) => {
-          expect(map[findService(map, slots - 1, address, ports) + 2]).toBe(i);
+          expect(map.map[map.find(address, ports) + 2]).toBe(i);
           for (let bit = 0; bit < 32; bit++) {
             const near: [number, number][] = [[address ^ (1 << bit), ports]];
             if (bit < 24 && (ports ^ (1 << bit)) !== 0) near.push([address, ports ^ (1 << bit)]);
-            for (const [a, p] of near) {
-              if (!held.has(String([a, p]))) expect(map[findService(map, slots - 1, a, p) + 1]).toBe(0);
-            }
+            for (const [a, p] of near) if (!held.has(String([a, p]))) expect(map.find(a, p)).toBe(-1);
           }
         });
       }),
     );
+  });
+
+  it("holds what was put in and not taken out again, in as many slots as a fresh one", () => {
+    // Keys that crowd: few addresses, few ports.
+    const near = fc.tuple(fc.integer({ min: -4, max: 4 }), fc.integer({ min: 1, max: 20 }));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(near, fc.boolean()), { maxLength: 400 }), (steps) => {
+        const map = new ServiceMap();
+        const model = new Map<string, [number, number, number]>();
+        steps.forEach(([[address, ports], comes], i) => {
+          const held = model.get(String([address, ports]));
+          expect(map.find(address, ports) >= 0).toBe(held !== undefined);
+          if (comes && held === undefined) {
+            expect(map.put([address, ports, i, 0], record(i))).toBe(true);
+            model.set(String([address, ports]), [address, ports, i]);
+          } else if (!comes && held !== undefined) {
+            map.remove(map.find(address, ports));
+            map.shrink();
+            model.delete(String([address, ports]));
+          }
+        });
+        for (const [address, ports, i] of model.values()) {
+          const row = map.find(address, ports);
+          expect([map.map[row + 2], map.cold[row / SERVICE_WORDS]?.address]).toEqual([i, i]);
+        }
+        expect(map.size).toBe(model.size);
+        expect(map.map.length).toBe(slotsFor(model.size) * SERVICE_WORDS);
+        expect(map.cold.filter((one) => one !== undefined).length).toBe(model.size);
+      }),
+    );
+  });
+
+  it("takes at most 64 bytes a service", () => {
+    for (let services = 10; services < 3000; services++) {
+      // Slots and seeds.
+      expect(slotsFor(services) * 17, `${services} services`).toBeLessThanOrEqual(64 * services);
+    }
+  });
+
+  it("sets apart keys whose hashes are equal", () => {
+    // Two keys collide where their addresses differ by what their ports' hashes do.
+    const collide = (address: number, ports: number, other: number): number =>
+      address ^ hashPorts(ports) ^ hashPorts(other);
+    const map = new ServiceMap();
+    const keys: [number, number][] = [0, 1, 2, 3, 4].map((k) => [collide(0x0a000001, 80, 80 + k), 80 + k]);
+    expect(new Set(keys.map(([address, ports]) => hashService(address, hashPorts(ports)))).size).toBe(1);
+    for (const [address, ports] of keys) expect(map.put([address, ports, ports, 0], record(address))).toBe(true);
+    for (const [address, ports] of keys) expect(map.map[map.find(address, ports) + 2]).toBe(ports);
   });
 });

@@ -9,9 +9,7 @@ const DNAT = "-A PREROUTING -d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j DNAT --to
 /** Whether the destination of DNAT is in the service map, with these rules around it. */
 function isFused(tables: Record<string, readonly string[]>, policies: Record<string, string> = {}): boolean {
   const { tables: compiled } = compile(rules({ nat: [DNAT], ...tables }, policies), NODE);
-  const { map, slotMask } = compiled;
-  const row = findService(map, slotMask, (parseAddress("10.0.0.1") as number) | 0, (6 << 16) | 80);
-  return map[row + 1] !== 0;
+  return findService(compiled, (parseAddress("10.0.0.1") as number) | 0, (6 << 16) | 80) >= 0;
 }
 
 describe("specialise", () => {

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { logGamma, lowerGamma, upperGamma } from "../../src/stats/gamma.js";
-import { chiSquareTail } from "../../src/stats/goodness-of-fit.js";
+import { chiSquareTail } from "../../src/stats/chi-square.js";
 
 /** Degrees of freedom, statistic, upper tail: computed with mpmath at 60 digits, rounded to 15. */
 const TAILS: readonly (readonly [number, number, number])[] = [

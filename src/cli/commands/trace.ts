@@ -63,7 +63,7 @@ export function define(command: Command, io: Io): void {
 }
 
 /** The schema of `--json`. */
-function jsonTrace(trace: Trace, { packet, engine, connectionState }: TraceTitle): object {
+export function jsonTrace(trace: Trace, { packet, engine, connectionState }: TraceTitle): object {
   const { outcome, steps, given } = trace;
   const { family, entrance, iif, mark } = packet;
   return {

@@ -112,7 +112,7 @@ export function nodeOf(options: NodeOptions): Node {
   return new Node(options.nodeIp, options.route);
 }
 
-async function loadIpSets(path: string, io: Io): Promise<readonly IpSet[]> {
+export async function loadIpSets(path: string, io: Io): Promise<readonly IpSet[]> {
   const input = await readInput(path, io);
   const { sets, problems, text } = readIpSets(input.bytes);
   const source = { file: input.name, ...(text === undefined ? {} : { text }) };

@@ -6,30 +6,18 @@ import type { Choices, Picked, PickedServices } from "./pick.js";
 import { Room, roomFor, widen } from "./room.js";
 import {
   BackendFlag,
-  findService,
-  KEY_MASK,
   MOST_BACKENDS,
   MOST_TESTS,
-  SERVICE_WORDS,
-  serviceHash,
   type ServiceRecord,
   type ServiceTables,
   SIGN,
   type SourceTest,
 } from "./services.js";
+import { ServiceMap } from "./service-map.js";
 import type { Backend, Specialised } from "./specialise/specialise.js";
 
 /** The final marks of most services that pick: those of others do not fit the tables. */
 export type Marks = Pick<ServiceTables, "markUnmarked" | "markMarked">;
-
-const LEAST_SLOTS = 16;
-
-/** The slots of a map of so many services: at most half of them are taken. */
-export function slotsFor(services: number): number {
-  let slots = LEAST_SLOTS;
-  while (slots < services * 2) slots *= 2;
-  return slots;
-}
 
 /** Lays out services. Those that do not fit (two source tests, another mark than the rest, two kinds of masquerade) are left to the walk. */
 export function layOutServices({ picked, choices }: PickedServices): ServiceLayout {
@@ -44,7 +32,6 @@ export function layOutServices({ picked, choices }: PickedServices): ServiceLayo
 }
 
 export class ServiceLayout implements ServiceTables {
-  map = new Int32Array(LEAST_SLOTS * SERVICE_WORDS);
   backends = new Int32Array(0);
   bounds = new Int32Array(0);
   thresholds = new Float64Array(0);
@@ -52,14 +39,11 @@ export class ServiceLayout implements ServiceTables {
   readonly sourceTests: SourceTest[] = [{ value: 1, mask: 0, negate: false }];
   readonly markUnmarked: number;
   readonly markMarked: number;
-  cold: (ServiceRecord | undefined)[] = [];
-  /** Services in the map. */
-  size = 0;
   /** Some service did not fit for lack of room: which one depends on their order. */
   crowded = false;
-  /** Counts the times an array was replaced: whoever holds arrays must fetch them anew. */
-  generation = 0;
+  private readonly services = new ServiceMap();
   private readonly room = new Room();
+  private replaced = 0;
 
   constructor(
     marks: Marks,
@@ -70,22 +54,41 @@ export class ServiceLayout implements ServiceTables {
     this.takeChoices();
   }
 
-  get slotMask(): number {
-    return this.map.length / SERVICE_WORDS - 1;
+  get map(): Int32Array {
+    return this.services.map;
+  }
+  get seeds(): Uint16Array {
+    return this.services.seeds;
+  }
+  get bucketShift(): number {
+    return this.services.bucketShift;
+  }
+  get slotShift(): number {
+    return this.services.slotShift;
+  }
+  get cold(): ServiceTables["cold"] {
+    return this.services.cold;
+  }
+  /** Services in the map. */
+  get size(): number {
+    return this.services.size;
+  }
+  /** Counts the times an array was replaced: whoever holds arrays must fetch them anew. */
+  get generation(): number {
+    return this.replaced + this.services.generation;
   }
 
   /** Makes room for so many services with so many backends in all. */
   grow(services: number, backends: number): void {
-    if (slotsFor(services) > this.slotMask + 1) this.rehash(slotsFor(services));
-    if (2 * backends > this.backends.length) {
-      this.backends = widen(this.backends, 2 * (this.backends.length === 0 ? backends : roomFor(backends)));
-      this.generation++;
-    }
+    this.services.grow(services);
+    if (2 * backends <= this.backends.length) return;
+    this.backends = widen(this.backends, 2 * (this.backends.length === 0 ? backends : roomFor(backends)));
+    this.replaced++;
   }
 
   /** Gives up slots that so few services do not need. */
   shrink(): void {
-    if (slotsFor(this.size) <= this.slotMask) this.rehash(slotsFor(this.size));
+    this.services.shrink();
   }
 
   /** Puts a service in, whose destination must not be there; false where it does not fit. */
@@ -100,52 +103,26 @@ export class ServiceLayout implements ServiceTables {
     const first = backends.length === 0 ? 0 : this.room.take(backends.length);
     this.grow(this.size + 1, this.room.end);
     this.takeChoices();
-    const row = findService(this.map, this.slotMask, record.address | 0, keyOf(record));
-    this.map[row] = record.address;
-    this.map[row + 1] = keyOf(record) | (test << 24);
-    this.map[row + 2] = first;
-    this.map[row + 3] = backends.length | (choice << 16);
-    this.cold[row / SERVICE_WORDS] = record;
+    const words = [record.address | 0, keyOf(record) | (test << 24), first, backends.length | (choice << 16)];
+    if (!this.services.put(words, record)) {
+      this.crowded = true;
+      this.room.give(first, backends.length);
+      return false;
+    }
     backends.forEach((backend, k) => {
       this.backends[2 * (first + k)] = backend.address;
       this.backends[2 * (first + k) + 1] = backend.port | (flagsOf(backend) << 16);
     });
-    this.size++;
     return true;
   }
 
-  /** Takes out the service of a destination, if it is there: the rows behind its slot close up. */
+  /** Takes out the service of a destination, if it is there: its backends' room is free then. */
   remove(destination: Pick<ServiceRecord, "address" | "protocol" | "port">): void {
-    const { map, cold, slotMask } = this;
-    const row = findService(map, slotMask, destination.address | 0, keyOf(destination));
-    if (map[row + 1] === 0) return;
-    this.room.give(map[row + 2]!, map[row + 3]! & 0xffff);
-    let gap = row / SERVICE_WORDS;
-    for (let slot = (gap + 1) & slotMask; map[slot * SERVICE_WORDS + 1] !== 0; slot = (slot + 1) & slotMask) {
-      const at = slot * SERVICE_WORDS;
-      const home = serviceHash(map[at]!, map[at + 1]! & KEY_MASK) & slotMask;
-      if (((slot - home) & slotMask) < ((slot - gap) & slotMask)) continue;
-      map.copyWithin(gap * SERVICE_WORDS, at, at + SERVICE_WORDS);
-      cold[gap] = cold[slot];
-      gap = slot;
-    }
-    map.fill(0, gap * SERVICE_WORDS, (gap + 1) * SERVICE_WORDS);
-    cold[gap] = undefined;
-    this.size--;
+    const row = this.services.find(destination.address | 0, keyOf(destination));
+    if (row < 0) return;
+    this.room.give(this.map[row + 2]!, this.map[row + 3]! & 0xffff);
+    this.services.remove(row);
     this.shrink();
-  }
-
-  private rehash(slots: number): void {
-    const { map, cold } = this;
-    this.map = new Int32Array(slots * SERVICE_WORDS);
-    this.cold = Array.from({ length: slots }, () => undefined);
-    for (let at = 0; at < map.length; at += SERVICE_WORDS) {
-      if (map[at + 1] === 0) continue;
-      const row = findService(this.map, this.slotMask, map[at]!, map[at + 1]! & KEY_MASK);
-      this.map.set(map.subarray(at, at + SERVICE_WORDS), row);
-      this.cold[row / SERVICE_WORDS] = cold[at / SERVICE_WORDS];
-    }
-    this.generation++;
   }
 
   /** Choices that came since the last time. */
@@ -154,7 +131,7 @@ export class ServiceLayout implements ServiceTables {
     if (bounds.length === this.bounds.length) return;
     this.bounds = Int32Array.from(bounds, (bound) => bound ^ SIGN);
     this.thresholds = Float64Array.from(thresholds);
-    this.generation++;
+    this.replaced++;
   }
 
   private fits({ backends, tests, markUnmarked, markMarked }: Specialised): boolean {
@@ -177,7 +154,7 @@ export class ServiceLayout implements ServiceTables {
     const known = sourceTests.findIndex((one) => one.value === value && one.mask === mask && one.negate === negate);
     if (known >= 0) return known;
     if (sourceTests.length > MOST_TESTS) return -1;
-    this.generation++;
+    this.replaced++;
     return sourceTests.push({ value, mask, negate }) - 1;
   }
 }

@@ -1,13 +1,14 @@
 /**
  * The compiled tables, in the eBPF shape: a hash map from {address, port, protocol} to a service, and an array of backends.
- * Flat typed arrays, read by the hot loop of indexed.ts.
+ * Flat typed arrays, read by the hot loop of service-passes.ts.
  *
- * Service map: open addressing with linear probing, rows of four int32 (16 bytes, four to a cache line):
+ * Service map: a two-level perfect hash (hash and displace, Belazzougui, Botelho and Dietzfelbinger 2009). The hash of a key names a bucket;
+ * the bucket has a seed, chosen so that its keys meet no other key; hash and seed name the one slot where the key can stand. A lookup
+ * is one probe and has no branch that depends on the keys. Rows of four int32 (16 bytes, four to a cache line):
  *   0 address
  *   1 port | protocol << 16 | source test << 24; 0 where the row is empty
  *   2 first backend
  *   3 count of backends | offset of the pick in `bounds` and `thresholds` << 16; count 0: the outcome is fixed, see `cold`
- * The slot of a key is `serviceHash(address, port | protocol << 16) & (slots - 1)`; the map is at most half full.
  *
  * Backend array: two int32 (8 bytes): 0 address   1 port | flags << 16.
  */
@@ -62,8 +63,11 @@ export interface ServiceRecord {
 
 export interface ServiceTables {
   readonly map: Int32Array;
-  /** Slots of the map less one: slots are a power of two. */
-  readonly slotMask: number;
+  /** The seed of each bucket. */
+  readonly seeds: Uint16Array;
+  /** A hash shifted right by these is a bucket, and a slot: both are powers of two. */
+  readonly bucketShift: number;
+  readonly slotShift: number;
   readonly backends: Int32Array;
   /** For each pick: the last u32 that still falls to backend k, xor SIGN. Shared by services with equal probabilities. */
   readonly bounds: Int32Array;
@@ -101,22 +105,33 @@ export function readServiceRow({ map, cold }: ServiceTables, row: number): Servi
   };
 }
 
-/** The hash of a service key; both halves are int32. Two multiply-xorshift rounds, as in the murmur3 finaliser. */
-export function serviceHash(address: number, portAndProtocol: number): number {
-  let h = Math.imul(address ^ Math.imul(portAndProtocol, 0x9e3779b1), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 15), 0xc2b2ae35);
-  return h ^ (h >>> 13);
+/** The part of a service key's hash that comes from `port | protocol << 16`. All int32, as everything in these functions. */
+export function hashPorts(portAndProtocol: number): number {
+  return Math.imul(portAndProtocol, 0x9e3779b1);
 }
 
-/** The offset of the key's row in the map, or of the empty row where it would stand. */
-export function findService(map: Int32Array, slotMask: number, address: number, portAndProtocol: number): number {
-  let slot = serviceHash(address, portAndProtocol) & slotMask;
-  for (;;) {
-    const row = slot * SERVICE_WORDS;
-    const held = map[row + 1]!;
-    if (held === 0 || ((held & KEY_MASK) === portAndProtocol && map[row] === address)) return row;
-    slot = (slot + 1) & slotMask;
-  }
+/** The hash of a service key, its upper bits the better ones: two multiply-xorshift rounds, as in the murmur3 finaliser. */
+export function hashService(address: number, portsHash: number): number {
+  const h = Math.imul(address ^ portsHash, 0x85ebca6b);
+  return Math.imul(h ^ (h >>> 15), 0xc2b2ae35);
+}
+
+/** The slot of a key under its bucket's seed. The ports enter once more: two keys of one hash differ in them. */
+export function slotOf(hash: number, portsHash: number, seed: number, slotShift: number): number {
+  return (Math.imul(hash ^ seed, 0x27d4eb2f) ^ portsHash) >>> slotShift;
+}
+
+/** The offset in the map of the key's row, -1 where it is not there. Both halves of the key are int32. */
+export function findService(
+  { map, seeds, bucketShift, slotShift }: Pick<ServiceTables, "map" | "seeds" | "bucketShift" | "slotShift">,
+  address: number,
+  portAndProtocol: number,
+): number {
+  const ports = hashPorts(portAndProtocol);
+  const hash = hashService(address, ports);
+  const row = SERVICE_WORDS * slotOf(hash, ports, seeds[hash >>> bucketShift]!, slotShift);
+  const held = map[row + 1]!;
+  return held !== 0 && map[row] === address && (held & KEY_MASK) === portAndProtocol ? row : -1;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type Settings,
   settingsOf,
 } from "../configuration.js";
+import { ObjectCritic, type Report, throwErrors } from "../object-problem.js";
 import type { KubernetesObject } from "../objects.js";
 import { type ServicePort, servicePortsOf } from "../services.js";
 import { parseSloppyPrefix } from "../sloppy-address.js";
@@ -71,16 +72,22 @@ export function nftablesSettingsOf(configuration: ProxyConfiguration, node: Node
 const LOOPBACK = [parsePrefix("127.0.0.0/8")!, parsePrefix("::1/128")!];
 
 /** The prefixes of ServiceCIDR objects in a family: known to kube-proxy where it watches them (gate MultiCIDRServiceAllocator). */
-export function serviceCIDRsOf(objects: readonly KubernetesObject[], family: Family): MaskedAddress[] {
-  return objects
-    .flatMap((object) => (object.kind === "ServiceCIDR" ? object.spec.cidrs : []))
-    .map((text) => {
-      const prefix = parseSloppyPrefix(text);
-      if (prefix === undefined)
-        throw new ProblemError(error("bad-prefix", `ServiceCIDR: ${text} is no prefix; write address/length`));
-      return prefix;
-    })
-    .filter((prefix) => familyOf(prefix.value) === family);
+export function serviceCIDRsOf(
+  objects: readonly KubernetesObject[],
+  family: Family,
+  report: Report = throwErrors,
+): MaskedAddress[] {
+  const prefixes: MaskedAddress[] = [];
+  for (const object of objects)
+    if (object.kind === "ServiceCIDR")
+      object.spec.cidrs.forEach((text, i) => {
+        const prefix = parseSloppyPrefix(text);
+        if (prefix === undefined) {
+          const message = `${JSON.stringify(text)} is no prefix; write address/length`;
+          new ObjectCritic(object, report).error("bad-prefix", ["spec", "cidrs", i], message);
+        } else if (familyOf(prefix.value) === family) prefixes.push(prefix);
+      });
+  return prefixes;
 }
 
 /** By `iif` no beginning of a name can be asked for: nft refuses the rules such a kube-proxy writes. */

@@ -1,0 +1,148 @@
+/** The service tables against the walk: every row, for all packets to its destination, and the laws of the lookup and of the pick. */
+import { icmpReplyType } from "../../packet/tuple.js";
+import { isIcmp } from "../../packet/protocol.js";
+import type { Node } from "../../packet/node.js";
+import type { ServiceTables } from "../compile/services.js";
+import { ALL, type DiagramNode, NOTHING } from "./diagrams.js";
+import { drawName } from "./follow.js";
+import { type Fate, type Journey, makeFate, type Start } from "./journey.js";
+import type { ReadBackend, ReadService } from "./read-services.js";
+import type { Results } from "./results.js";
+import { type Mark } from "./rows.js";
+import type { Space } from "./space.js";
+
+const marked = (mark: number): Mark => ({ ofMark: 0, ofCtmark: 0, flip: mark >>> 0 });
+
+/** The packets the engine looks up in the service map: the first of a connection, coming in without a mark, to its key. */
+export function startOf({ address, port, protocol }: Pick<ReadService, "address" | "port" | "protocol">): Start {
+  const answered = !isIcmp(protocol) || icmpReplyType(protocol, port >>> 8) !== undefined;
+  return {
+    entrance: "prerouting",
+    connection: "fresh",
+    fields: {
+      dst: address,
+      protocol,
+      dport: port,
+      mark: 0,
+      ctmark: 0,
+      fragment: 0,
+      reply: 0,
+      status: 0,
+      physIn: 0,
+      physOut: 0,
+      hasOriginal: 1,
+      hasReply: answered ? 1 : 0,
+    },
+  };
+}
+
+export class ServiceChecker {
+  constructor(
+    private readonly space: Space,
+    private readonly node: Node,
+    private readonly tables: ServiceTables,
+    private readonly journey: Journey,
+    private readonly fates: Results<Fate>,
+  ) {}
+
+  /** The walk of all packets to a service, and what its row says of them. */
+  both(service: ReadService): { readonly walked: DiagramNode; readonly said: DiagramNode } {
+    const { diagrams } = this.space;
+    const walked = this.journey.travel(startOf(service));
+    // Codes of names that stand for nothing have no walk.
+    const real = diagrams.whereTerminal(walked, (terminal) => terminal !== NOTHING);
+    return { walked, said: diagrams.choose(real, this.said(service), NOTHING) };
+  }
+
+  /** From the packets to a service to the fate its row has for them. */
+  private said(service: ReadService): DiagramNode {
+    const { space } = this;
+    const { backends, record, test } = service;
+    if (backends.length === 0) return this.fixed(service);
+    const { diagrams } = space;
+    const tested = space.masked("src", test.value >>> 0, test.mask >>> 0);
+    const byTest = test.negate ? diagrams.not(tested) : tested;
+    let result: DiagramNode = NOTHING;
+    for (let k = backends.length - 1; k >= 0; k--) {
+      const backend = backends[k]!;
+      const own = backend.hairpin ? space.equals("src", backend.address) : NOTHING;
+      const fate = diagrams.choose(diagrams.or(byTest, own), this.fateOf(backend, true), this.fateOf(backend, false));
+      const pick = record.picks[k];
+      if (pick === undefined) result = fate;
+      else {
+        const threshold = service.thresholds[k]!;
+        const drawn =
+          threshold <= 0 ? NOTHING : threshold >= 2 ** 31 ? ALL : space.bit(drawName(pick.id, 0, 0, threshold));
+        result = diagrams.choose(drawn, fate, result);
+      }
+    }
+    return result;
+  }
+
+  private fixed({ address, record }: ReadService): DiagramNode {
+    const route = record.routed ? this.node.route(address) : undefined;
+    return this.fates.terminal(
+      makeFate({
+        verdict: record.verdict,
+        with: record.rejectWith,
+        mark: marked(this.tables.markUnmarked),
+        ctmark: marked(0),
+        way: route && (route.local ? "local" : "forward"),
+        oif: route && (route.local ? "" : route.oif),
+        notrack: false,
+        unseen: record.unseen === true,
+        changes: [],
+      }),
+    );
+  }
+
+  private fateOf(backend: ReadBackend, isMarked: boolean): DiagramNode {
+    const { address, port, local, fullyRandom } = backend;
+    const { source, oif } = this.node.route(address);
+    const masquerade = isMarked ? backend.masqueradeMarked : backend.masqueradeUnmarked;
+    const to = {
+      ...(fullyRandom ? { fullyRandom: true } : {}),
+      ...(source === undefined ? {} : { addresses: [source, source] as const }),
+    };
+    return this.fates.terminal(
+      makeFate({
+        verdict: "accept",
+        destination: { address, port },
+        source: masquerade ? { kind: "masquerade", to, hook: "postrouting" } : undefined,
+        mark: marked(isMarked ? this.tables.markMarked : this.tables.markUnmarked),
+        ctmark: marked(0),
+        way: local ? "local" : "forward",
+        oif: local ? "" : oif,
+        notrack: false,
+        unseen: false,
+        changes: [],
+      }),
+    );
+  }
+}
+
+/**
+ * The law of a weighted pick: every backend's weight (the u32 that fall to it) is within 1 of its probability times 2^32, and all of them
+ * sum to 2^32. Gives a u32 for which another backend is picked than the probabilities say, or undefined where the law holds.
+ */
+export function strayDraw({ bounds, thresholds }: Pick<ReadService, "bounds" | "thresholds">): number | undefined {
+  let left = 1n; // times 2^(31 k)
+  let given = 0n; // times 2^(31 k)
+  for (let k = 0; k < bounds.length; k++) {
+    const threshold = k === bounds.length - 1 ? 2n ** 31n : BigInt(thresholds[k]!);
+    const scale = BigInt(31 * (k + 1));
+    const share = left * threshold; // p times 2^scale
+    given = (given << 31n) + share;
+    left *= 2n ** 31n - threshold;
+    const edge = (given << 32n) >> scale; // of the exact cumulative share
+    const weight = BigInt(bounds[k]!) - (k === 0 ? -1n : BigInt(bounds[k - 1]!));
+    const error = (weight << scale) - (share << 32n);
+    const last = k === bounds.length - 1 && bounds[k] !== 0xffffffff;
+    if (error > 1n << scale || error < -(1n << scale) || last) {
+      // The first draw on which the two differ stands between the two edges.
+      const own = BigInt(bounds[k]!) + 1n;
+      return Number((own < edge ? own : edge) & 0xffffffffn);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,246 @@
+/**
+ * From a difference between diagrams to a packet that shows it: candidates are run through the real engines, and only one that really
+ * fares differently counts. Of several the one with the shortest way is given.
+ */
+import { NEW_CONNECTION } from "../../packet/connection.js";
+import type { Entrance, Packet } from "../../packet/packet.js";
+import { ProblemError } from "../../ruleset/problem.js";
+import type { Plan } from "../compile/compile.js";
+import type { Context, Engine, Outcome, Trace } from "../types.js";
+import { type DiagramNode, NOTHING, TooManyNodes } from "./diagrams.js";
+import type { Fate, Journey, Start } from "./journey.js";
+import type { StrayKey } from "./laws.js";
+import type { ReadService } from "./read-services.js";
+import type { Results } from "./results.js";
+import { CONNECTIONS, type ConnectionKind, type Field, type Space } from "./space.js";
+import { contextOf, differs, distributionText, type Witness, witnessOf } from "./witness.js";
+
+/** A packet that compiled treats in another way than linear. */
+export interface Counterexample {
+  readonly packet: Packet;
+  readonly context: Context;
+  /** What each engine does with it; text where it refuses. */
+  readonly linear: Trace | string;
+  readonly indexed: Trace | string;
+  /** All outcomes with their probabilities, one a line, where those differ and the single outcome does not. */
+  readonly distributions?: { readonly linear: string; readonly indexed: string };
+  /** For a weighted pick: the u32 for which another backend is picked than the probabilities say. */
+  readonly draw?: number;
+}
+
+export interface Wrong {
+  readonly reason: string;
+  readonly counterexample: Counterexample | undefined;
+}
+
+type Bits = ReadonlyMap<number, 0 | 1>;
+
+/** Candidates that are tried before a difference is reported without a packet. */
+const MOST_CANDIDATES = 64;
+
+export class CounterexampleFinder {
+  constructor(
+    private readonly space: Space,
+    private readonly plan: Plan,
+    private readonly engines: { readonly linear: Engine; readonly indexed: Engine; readonly fused: Engine },
+    readonly journeys: { readonly linear: Journey; readonly compiled: Journey },
+    private readonly fates: Results<Fate>,
+  ) {}
+
+  /** A packet with a key for which a lookup breaks its law. */
+  ofKey(key: StrayKey): Counterexample | undefined {
+    const { src, dst, protocol, sport, dport } = key;
+    const source = src ?? (typeof dst === "number" ? 1 : ([0, 0, 0, 2] as const));
+    const fields = { dst, src: source, protocol, sport, dport };
+    const bits = this.space.bitsOf(fields);
+    return this.smallest((["prerouting", "output"] as const).map((entrance) => this.witness(bits, entrance)));
+  }
+
+  /** A packet of a set of packets as they enter a chain. */
+  ofChain(differing: DiagramNode, entrances: readonly Entrance[]): Counterexample | undefined {
+    const some = this.space.diagrams.someOf(differing, MOST_CANDIDATES);
+    const direct = this.smallest(entrances.flatMap((entrance) => some.map((bits) => this.witness(bits, entrance))));
+    if (direct !== undefined) return direct;
+    for (const entrance of entrances) {
+      for (const connection of ["fresh", "established", "invalid", "untracked"] as const) {
+        const found = this.ofWalk({
+          entrance,
+          connection,
+          fields: { reply: 0, status: 0, hasOriginal: 1, hasReply: 1 },
+        });
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  }
+
+  /** A packet of a set of packets as they enter the node, with what is fixed of them. */
+  ofStart(differing: DiagramNode, start: Start): Counterexample | undefined {
+    const some = this.space.diagrams.someOf(differing, MOST_CANDIDATES);
+    return this.smallest(some.map((bits) => this.witness(this.with(bits, start), start.entrance)));
+  }
+
+  /** A packet to a service, and a draw for which the pick of its backend is not the one of the probabilities. */
+  ofPick(service: ReadService, draw: number): Counterexample | undefined {
+    const { address, port, protocol } = service;
+    const bits = this.space.bitsOf({ dst: address, src: 1, protocol, dport: port });
+    const { packet } = this.witness(bits, "prerouting");
+    const { linear, fused } = this.engines;
+    const context = contextOf(new Map(), NEW_CONNECTION, this.plan.node, this.plan.resolved, draw);
+    const weights = service.bounds.map((bound, k) => bound - (k === 0 ? -1 : service.bounds[k - 1]!));
+    return {
+      packet,
+      context,
+      linear: traced(linear, { packet, context }),
+      indexed: traced(fused, { packet, context }),
+      distributions: {
+        linear: distributionText(linear, { packet, context }),
+        indexed: service.backends.map((_, k) => `${weights[k]}/${2 ** 32} backend ${k}`).join("\n"),
+      },
+      draw,
+    };
+  }
+
+  /** Runs members of a set of packets with what is fixed of them; what is wrong with one, if anything. */
+  check(some: readonly Bits[], start: Start): Wrong | undefined {
+    return this.checkAll(
+      some.map((bits) => this.with(bits, start)),
+      start.entrance,
+    );
+  }
+
+  /** Runs packets through both engines, and holds them against what the diagrams say of them. */
+  checkAll(some: readonly Bits[], entrance: Entrance): Wrong | undefined {
+    for (const bits of some) {
+      const witness = this.witness(bits, entrance);
+      if (differs(this.engines.linear, this.engines.indexed, witness))
+        return {
+          reason: "the diagrams are equal, but the engines differ for a packet",
+          counterexample: this.counterexample(witness),
+        };
+      if (!this.isAsSaid(witness, bits))
+        return {
+          reason: `linear does with a packet what the diagrams do not say: ${JSON.stringify(witness.packet)}`,
+          counterexample: undefined,
+        };
+    }
+    return undefined;
+  }
+
+  private ofWalk(start: Start): Counterexample | undefined {
+    try {
+      const [want, got] = [this.journeys.linear.travel(start), this.journeys.compiled.travel(start)];
+      return this.ofStart(this.space.diagrams.differing(want, got), start);
+    } catch (thrown) {
+      if (thrown instanceof TooManyNodes) return undefined;
+      throw thrown;
+    }
+  }
+
+  private with(bits: Bits, { connection, fields }: Start): Bits {
+    return new Map([...bits, ...this.space.bitsOf({ ...fields, connection: CONNECTIONS.indexOf(connection) })]);
+  }
+
+  private witness(bits: Bits, entrance: Entrance): Witness {
+    return witnessOf(bits, entrance, this.space, this.plan.node, this.plan.resolved);
+  }
+
+  private smallest(candidates: readonly Witness[]): Counterexample | undefined {
+    const found = candidates
+      .filter((witness) => differs(this.engines.linear, this.engines.indexed, witness))
+      .map((witness) => this.counterexample(witness));
+    return found.sort((a, b) => lengthOf(a) - lengthOf(b))[0];
+  }
+
+  private counterexample(witness: Witness): Counterexample {
+    const { linear, indexed } = this.engines;
+    const [want, got] = [distributionText(linear, witness), distributionText(indexed, witness)];
+    return {
+      ...witness,
+      linear: traced(linear, witness),
+      indexed: traced(indexed, witness),
+      ...(want === got ? {} : { distributions: { linear: want, indexed: got } }),
+    };
+  }
+
+  /**
+   * Whether linear does with a packet what the diagrams say. Nothing is said where memory or assumptions decide, and of packets of
+   * connections with an entry.
+   */
+  private isAsSaid({ packet, context }: Witness, bits: Bits): boolean {
+    const { space } = this;
+    const { state, original } = context.connection;
+    if (original !== undefined || state === "established" || state === "related") return true;
+    const connection: Exclude<ConnectionKind, "none"> = state === "new" ? "fresh" : state;
+    const named = (field: "iif" | "physIn" | "physOut" | "mac", name: string | undefined): number =>
+      Math.max(0, space.namesOf(field).indexOf(name ?? ""));
+    const fields: Partial<Record<Field, Packet["src"]>> = {
+      src: packet.src,
+      dst: packet.dst,
+      protocol: packet.protocol,
+      sport: packet.sport,
+      dport: packet.dport,
+      tcpFlags: packet.tcpFlags,
+      mark: packet.mark,
+      ctmark: context.connection.mark,
+      fragment: packet.fragment === true ? 1 : 0,
+      iif: named("iif", packet.iif),
+      physIn: named("physIn", packet.physIn),
+      physOut: named("physOut", packet.physOut),
+      mac: packet.mac === undefined ? 0 : space.namesOf("mac").length - 1,
+      reply: 0,
+      status: 0,
+      hasOriginal: 1,
+      hasReply: 1,
+    };
+    if (packet.mac !== undefined) return true;
+    const diagram = this.journeys.linear.travel({ entrance: packet.entrance, connection, fields });
+    for (let node = diagram; node >= 0;) {
+      const level = space.diagrams.levelOf(node);
+      if (space.nameOfBit(level)?.startsWith("draw") !== true) return true;
+      node = bits.get(level) === 1 ? space.diagrams.highOf(node) : space.diagrams.lowOf(node);
+    }
+    const said = space.diagrams.follow(diagram, bits);
+    if (said === NOTHING) return false;
+    return isFate(this.fates.at(said), packet, context, this.engines.linear);
+  }
+}
+
+function isFate(fate: Fate, packet: Packet, context: Context, linear: Engine): boolean {
+  let outcome: Outcome;
+  try {
+    outcome = linear.classify(packet, context);
+  } catch (thrown) {
+    if (thrown instanceof ProblemError) return fate.verdict === "refuse";
+    throw thrown;
+  }
+  const { ofMark, ofCtmark, flip } = fate.mark;
+  const mark = ((packet.mark & ofMark) ^ (context.connection.mark & ofCtmark) ^ flip) >>> 0;
+  const destination = fate.destination && {
+    address: fate.destination.address ?? packet.dst,
+    port: fate.destination.port ?? packet.dport,
+  };
+  return (
+    fate.verdict === outcome.verdict &&
+    fate.with === outcome.rejectWith &&
+    mark === outcome.mark &&
+    fate.way === outcome.way &&
+    fate.oif === outcome.oif &&
+    fate.notrack === outcome.notrack &&
+    JSON.stringify(destination) === JSON.stringify(outcome.destination) &&
+    fate.source?.kind === outcome.source?.kind
+  );
+}
+
+function traced(engine: Engine, { packet, context }: Witness): Trace | string {
+  try {
+    return engine.trace(packet, context);
+  } catch (thrown) {
+    if (thrown instanceof ProblemError) return thrown.message;
+    throw thrown;
+  }
+}
+
+function lengthOf({ linear }: Counterexample): number {
+  return typeof linear === "string" ? 0 : linear.steps.length;
+}

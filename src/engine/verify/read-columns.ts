@@ -1,0 +1,142 @@
+/** The compiled columns as rows: read off the flat arrays, column by column and operation by operation, by nothing the compiler uses. */
+import type { ResolvedRuleSet } from "../../ruleset/resolve.js";
+import type { Columns } from "../compile/columns.js";
+import { Op } from "../compile/encode.js";
+import { interfaceHolds } from "../evaluate.js";
+import { ALL, type DiagramNode, NOTHING } from "./diagrams.js";
+import type { MatchReader } from "./read-matches.js";
+import type { Program, Row, Step } from "./rows.js";
+import type { Space } from "./space.js";
+
+/** The program of the columns of a plan. `visited`: see rulesProgram. */
+export function columnsProgram(
+  columns: Columns,
+  resolved: ResolvedRuleSet,
+  space: Space,
+  reader: MatchReader,
+  visited: (chain: number, index: number) => DiagramNode,
+): Program {
+  const { chainStart, chainEnd } = columns;
+  const counting = resolved.chains.map((_, chain) => {
+    for (let row = chainStart[chain]!; row < chainEnd[chain]!; row++) {
+      for (let pc = columns.entry[row]!; columns.code[pc]! !== Op.end && columns.code[pc]! !== Op.general; pc += 4)
+        if (columns.code[pc] === Op.random) return true;
+    }
+    return false;
+  });
+  return {
+    name: "columns",
+    length: (chain) => chainEnd[chain]! - chainStart[chain]!,
+    row(chain, index): Row {
+      const row = chainStart[chain]! + index;
+      return { visited: visited(chain, index), steps: readRow(columns, row, space, reader) };
+    },
+    counts: (chain) => counting[chain]!,
+  };
+}
+
+function readRow(columns: Columns, row: number, space: Space, reader: MatchReader): Step[] {
+  const { code } = columns;
+  const steps: Step[] = readHead(columns, row, space).map((set) => ({ kind: "header", set }));
+  let drawn = 0;
+  for (let pc = columns.entry[row]!; ; pc += 4) {
+    const [op, a, b, negate] = [code[pc]!, code[pc + 1]!, code[pc + 2]!, code[pc + 3] === 1];
+    const header = (set: DiagramNode): void => {
+      steps.push({ kind: "header", set: negate ? space.diagrams.not(set) : set });
+    };
+    switch (op) {
+      case Op.end:
+        return steps;
+      case Op.mark:
+      case Op.ctmark:
+        steps.push({
+          kind: "mark",
+          field: op === Op.mark ? "mark" : "ctmark",
+          value: a >>> 0,
+          mask: b >>> 0,
+          negate,
+        });
+        break;
+      case Op.state:
+        header(reader.states(a));
+        break;
+      case Op.src:
+      case Op.dst:
+        header(space.masked(op === Op.src ? "src" : "dst", a >>> 0, b >>> 0));
+        break;
+      case Op.protocol:
+        header(space.equals("protocol", a));
+        break;
+      case Op.iif:
+      case Op.oif:
+        steps.push({
+          kind: "header",
+          set: space.whereName(op === Op.iif ? "iif" : "oif", (name) => interfaceHolds(columns.tests.rows[a]!, name)),
+        });
+        break;
+      case Op.srcLocal:
+      case Op.dstLocal:
+        header(reader.local(op === Op.srcLocal ? "src" : "dst"));
+        break;
+      case Op.random:
+        steps.push({ kind: "chance", rule: columns.ids[row]!, ordinal: drawn++, threshold: a, negate });
+        break;
+      case Op.flags:
+        header(space.masked("tcpFlags", a, b));
+        break;
+      case Op.constant:
+        steps.push({ kind: "header", set: a === 1 ? ALL : NOTHING });
+        break;
+      case Op.setMark:
+        steps.push({ kind: "set-mark", field: "mark", clear: a >>> 0, xor: b >>> 0 });
+        break;
+      case Op.dnat: {
+        const ports = b < 0 ? {} : { ports: [b, b] as const };
+        steps.push({ kind: "end", end: { kind: "dnat", to: { addresses: [a >>> 0, a >>> 0], ...ports } } });
+        return steps;
+      }
+      case Op.masquerade:
+        steps.push({ kind: "end", end: { kind: "masquerade", to: a === 1 ? { fullyRandom: true } : {} } });
+        return steps;
+      case Op.accept:
+      case Op.drop:
+        steps.push({ kind: "end", end: { kind: op === Op.accept ? "accept" : "drop" } });
+        return steps;
+      case Op.reject: {
+        const last = columns.rules[row]!.rule.statements.at(-1);
+        steps.push({ kind: "end", end: { kind: "reject", with: last?.kind === "reject" ? last.with : "" } });
+        return steps;
+      }
+      case Op.return:
+        steps.push({ kind: "return" });
+        return steps;
+      case Op.jump:
+      case Op.goto:
+        steps.push({ kind: op === Op.jump ? "jump" : "goto", chain: a });
+        return steps;
+      default:
+        steps.push({ kind: "end", end: { kind: "general" } });
+        return steps;
+    }
+  }
+}
+
+/** The tests of a row that stand in columns of their own. */
+function readHead(columns: Columns, row: number, space: Space): DiagramNode[] {
+  const sets: DiagramNode[] = [];
+  const address = (column: Uint32Array, field: "dst" | "src"): void => {
+    const mask = column[2 * row + 1]!;
+    // A value outside of its mask is equal to nothing.
+    if (mask !== 0 || column[2 * row] !== 0) sets.push(space.masked(field, column[2 * row]!, mask));
+  };
+  address(columns.dst, "dst");
+  if (columns.more[row] === 0) return sets;
+  if (columns.protocol[row] !== 0) sets.push(space.equals("protocol", columns.protocol[row]!));
+  const ports = (first: number, last: number, field: "sport" | "dport"): void => {
+    if (first !== 0 || last !== 0xffff) sets.push(space.between(field, first, last));
+  };
+  ports(columns.dportFirst[row]!, columns.dportLast[row]!, "dport");
+  ports(columns.sportFirst[row]!, columns.sportLast[row]!, "sport");
+  address(columns.src, "src");
+  return sets;
+}

@@ -1,0 +1,252 @@
+/** One packet of a class, with the draws, state and assumptions of the class, and what both engines make of it. */
+import type { Address } from "../../packet/address.js";
+import { PacketBatch } from "../../packet/batch.js";
+import { type Connection, CtStatus, NEW_CONNECTION } from "../../packet/connection.js";
+import type { Node } from "../../packet/node.js";
+import { DEFAULT_INTERFACE, type Entrance, makePacket, type Packet, type PacketFields } from "../../packet/packet.js";
+import { replyTuple, type Tuple } from "../../packet/tuple.js";
+import { ProblemError } from "../../ruleset/problem.js";
+import type { ResolvedRuleSet } from "../../ruleset/resolve.js";
+import { drawVisit } from "../draw.js";
+import { equals, formatFraction } from "../fraction.js";
+import { outcomeKey } from "../linear.js";
+import { OutcomeBatch } from "../outcome-batch.js";
+import { RecentList } from "../recent.js";
+import type { RuleState } from "../state.js";
+import type { Context, Engine } from "../types.js";
+import { CONNECTIONS, type Field, type Space } from "./space.js";
+
+/** A packet and all that decides how it fares. */
+export interface Witness {
+  readonly packet: Packet;
+  readonly context: Context;
+}
+
+/** Milliseconds: late enough for time to have passed before. */
+const NOW = 1_000_000;
+
+/** What is decided by lot, memory or assumption: bits by name. Those that are not named are 0. */
+export type Decisions = ReadonlyMap<string, 0 | 1>;
+
+/** The packet that a member of a set of packets (as they enter a chain, or the node) stands for. */
+export function witnessOf(
+  bits: ReadonlyMap<number, 0 | 1>,
+  entrance: Entrance,
+  space: Space,
+  node: Node,
+  resolved: ResolvedRuleSet,
+): Witness {
+  const value = (field: Field): Address => space.valueIn(bits, field);
+  const number = (field: Field): number => value(field) as number;
+  const nameOf = (field: "iif" | "physIn" | "physOut" | "mac"): string => space.namesOf(field)[number(field)] ?? "";
+  const optional = (field: "physIn" | "physOut" | "mac"): PacketFields | object => {
+    const name = nameOf(field);
+    return name === "" ? {} : { [field]: name === "~" && field === "mac" ? "02:00:00:00:00:7e" : name };
+  };
+  const iif = nameOf("iif");
+  const packet = makePacket({
+    src: value("src"),
+    dst: value("dst"),
+    protocol: number("protocol"),
+    sport: number("sport"),
+    dport: number("dport"),
+    tcpFlags: number("tcpFlags"),
+    mark: number("mark"),
+    entrance,
+    iif: entrance === "output" ? "" : iif === "" ? DEFAULT_INTERFACE : iif,
+    ...(number("fragment") === 1 ? { fragment: true } : {}),
+    ...optional("physIn"),
+    ...optional("physOut"),
+    ...optional("mac"),
+  });
+  const decisions = new Map<string, 0 | 1>();
+  for (const [level, bit] of bits) {
+    const name = space.nameOfBit(level);
+    if (name !== undefined) decisions.set(name, bit);
+  }
+  return {
+    packet,
+    context: contextOf(
+      decisions,
+      connectionOf(packet, number, value, (field) => space.saysOf(bits, field)),
+      node,
+      resolved,
+    ),
+  };
+}
+
+function connectionOf(
+  packet: Packet,
+  number: (field: Field) => number,
+  value: (field: Field) => Address,
+  says: (field: Field) => boolean,
+): Connection {
+  const kind = CONNECTIONS[number("connection")] ?? "none";
+  const mark = number("ctmark");
+  if (kind === "none" || kind === "fresh") return { ...NEW_CONNECTION, mark };
+  if (kind === "invalid" || kind === "untracked") return { state: kind, direction: "original", status: 0, mark };
+  const direction = number("reply") === 1 ? "reply" : "original";
+  const tuple = (end: "original" | "reply"): Tuple => ({
+    src: value(`${end}Src`),
+    dst: value(`${end}Dst`),
+    protocol: packet.protocol,
+    sport: number(`${end}Sport`),
+    dport: number(`${end}Dport`),
+  });
+  // Where a tuple is not asked for, that of the packet itself: nothing is translated.
+  const inverse = replyTuple(packet);
+  const status = number("status") | CtStatus.confirmed;
+  const own = direction === "original" ? packet : inverse;
+  const other = direction === "original" ? inverse : packet;
+  const isAsked = (["originalSrc", "originalDst", "replySrc", "replyDst"] as const).some((field) => says(field));
+  const original = isAsked ? tuple("original") : own;
+  const reply = isAsked ? tuple("reply") : other;
+  return {
+    state: kind,
+    direction,
+    status,
+    mark,
+    ...(original === undefined ? {} : { original: tupleFields(original) }),
+    ...(reply === undefined ? {} : { reply: tupleFields(reply) }),
+  };
+}
+
+function tupleFields({ src, dst, protocol, sport, dport }: Tuple): Tuple {
+  return { src, dst, protocol, sport, dport };
+}
+
+/** A context in which draws, state and assumptions turn out as decided. */
+export function contextOf(
+  decisions: Decisions,
+  connection: Connection,
+  node: Node,
+  resolved: ResolvedRuleSet,
+  pick = 0,
+): Context {
+  const draws = new Map<string, number>();
+  const unknown = new Map<string, boolean>();
+  for (const [name, bit] of decisions) {
+    const [what, rule, second, ordinal, threshold] = name.split(" ");
+    if (what === "draw")
+      draws.set(`${rule} ${drawVisit(Number(second), Number(ordinal))}`, bit === 1 ? 0 : Number(threshold));
+    else unknown.set(`${rule} ${second}`, bit === 1);
+  }
+  return {
+    node,
+    packet: 0,
+    now: NOW,
+    connection,
+    draw: (_packet, rule, visit) => (rule === PICK ? pick : (draws.get(`${rule} ${visit}`) ?? 0x7fffffff)),
+    state: stateOf(unknown, resolved),
+    assume: (rule) => rule.rule.statements.some((_, i) => unknown.get(`${rule.id} ${i}`) === true),
+  };
+}
+
+/** PICK_DRAW of indexed.ts. */
+const PICK = 0xffffffff;
+
+/** A state of rules in which each statement answers as decided, where a state can make it. */
+function stateOf(unknown: ReadonlyMap<string, boolean>, resolved: ResolvedRuleSet): RuleState {
+  const answer = (rule: number, statement: number): boolean | undefined => unknown.get(`${rule} ${statement}`);
+  const statementOf = (id: { readonly rule: number; readonly statement: number }) =>
+    resolved.rules[id.rule]?.rule.statements[id.statement];
+  const listed = new Set<string>();
+  for (const [key, holds] of unknown) {
+    const [rule, statement] = key.split(" ").map(Number);
+    const match = statementOf({ rule: rule!, statement: statement! });
+    if (match?.kind === "recent" && holds !== match.negate) listed.add(match.name);
+  }
+  return {
+    nth(id) {
+      const match = statementOf(id);
+      const holds = answer(id.rule, id.statement);
+      if (match?.kind !== "nth" || holds === undefined) return undefined;
+      return holds !== match.negate ? match.every - 1 : 0;
+    },
+    limit(id) {
+      const match = statementOf(id);
+      const holds = answer(id.rule, id.statement);
+      if (match?.kind !== "limit" || holds === undefined || holds !== match.negate) return undefined;
+      return { credit: 0, at: NOW };
+    },
+    numgen: () => undefined,
+    set: () => undefined,
+    recent: (list) => (listed.has(list) ? new EveryAddress() : undefined),
+  };
+}
+
+/** A recent list on which every address was just seen, often. */
+class EveryAddress extends RecentList {
+  override stamps(): readonly number[] {
+    return Array.from({ length: 32 }, () => NOW);
+  }
+
+  override copy(): RecentList {
+    return new EveryAddress();
+  }
+}
+
+/** Whether two engines answer a witness alike; probabilities are compared as fractions. */
+export function differs(linear: Engine, indexed: Engine, witness: Witness): boolean {
+  const { packet, context } = witness;
+  const [want, got] = [linear, indexed].map((engine) => told(() => outcomeKey(engine.classify(packet, context))));
+  if (want !== got) return true;
+  if (want!.startsWith(REFUSED)) return false;
+  return !sameInBatch(linear, indexed, witness) || !sameDistributions(linear, indexed, witness);
+}
+
+const REFUSED = "refused: ";
+
+function told(walk: () => string): string {
+  try {
+    return walk();
+  } catch (thrown) {
+    if (thrown instanceof ProblemError) return `${REFUSED}${thrown.message}`;
+    throw thrown;
+  }
+}
+
+function sameInBatch(linear: Engine, indexed: Engine, { packet, context }: Witness): boolean {
+  if (
+    packet.fragment === true ||
+    packet.physIn !== undefined ||
+    packet.physOut !== undefined ||
+    packet.mac !== undefined
+  )
+    return true;
+  const [want, got] = [linear, indexed].map((engine) => {
+    const batch = new PacketBatch(packet.family, 1);
+    batch.set(0, packet, 0, context.connection);
+    const out = new OutcomeBatch(packet.family, 1);
+    return told(() => {
+      engine.classifyBatch(batch, context, out);
+      return JSON.stringify([out.get(0), out.details.get(0)?.changes ?? []]);
+    });
+  });
+  return want === got;
+}
+
+function sameDistributions(linear: Engine, indexed: Engine, { packet, context }: Witness): boolean {
+  const [want, got] = [linear, indexed].map((engine) => {
+    try {
+      return new Map(
+        engine.outcomes(packet, context).outcomes.map((way) => [outcomeKey(way.outcome), way.probability]),
+      );
+    } catch (thrown) {
+      if (thrown instanceof ProblemError) return undefined;
+      throw thrown;
+    }
+  });
+  if (want === undefined || got === undefined) return want === got;
+  return want.size === got.size && [...want].every(([key, p]) => got.has(key) && equals(got.get(key)!, p));
+}
+
+/** A distribution as text, for people who want to see where two differ. */
+export function distributionText(engine: Engine, { packet, context }: Witness): string {
+  return told(() =>
+    engine
+      .outcomes(packet, context)
+      .outcomes.map(({ outcome, probability }) => `${formatFraction(probability)} ${outcomeKey(outcome)}`)
+      .join("\n"),
+  );
+}

@@ -1,0 +1,47 @@
+import { type BenchCase, type Measurement } from "../measurement.js";
+import { summarizeRounds } from "../rounds.js";
+import type { MeasuredSeries } from "./claims.js";
+
+/** Which mode of the proxy an engine, or a table of the real kernel, stands for; others have no published curve. */
+const MODES: ReadonlyMap<string, string> = new Map([
+  ["linear", "iptables"],
+  ["iptables-legacy", "iptables"],
+  ["iptables-nft", "iptables"],
+  ["nft-linear", "nftables"],
+  ["nft-map", "nftables"],
+  ["indexed", "ebpf"],
+  ["ebpf", "ebpf"],
+]);
+
+/** The series over the number of services that records hold: packets to uniform destinations, one rule set alive, each at its median. */
+export function measuredSeries(records: readonly Measurement[]): MeasuredSeries[] {
+  const series = new Map<
+    string,
+    { mode: string; packet: "first" | "established"; name: string; at: Map<number, BenchCase> }
+  >();
+  for (const one of records.flatMap(({ cases }) => cases)) {
+    const { engine, harness, build, packet, destination, services, ruleSets, flows } = one.factors;
+    const mode = MODES.get(engine);
+    if (
+      mode === undefined ||
+      packet === undefined ||
+      services === undefined ||
+      one.unit !== "ns" ||
+      one.per !== "packet"
+    )
+      continue;
+    if (harness === "benchmark.js" || build === "other" || (ruleSets ?? 1) > 1) continue;
+    const kind = packet === "first" ? "first" : packet.startsWith("established") ? "established" : undefined;
+    if (kind === undefined || (destination !== undefined && destination !== "uniform")) continue;
+    const name = `${engine}, ${packet}${flows === undefined || flows === 0 ? "" : `, ${flows} flows`}${harness === "kernel" ? " (kernel)" : ""}`;
+    const found = series.get(name) ?? { mode, packet: kind, name, at: new Map<number, BenchCase>() };
+    series.set(name, found);
+    if (!found.at.has(services)) found.at.set(services, one);
+  }
+  return [...series.values()].map(({ at, ...rest }) => ({
+    ...rest,
+    points: [...at]
+      .map(([services, one]) => ({ services, value: summarizeRounds(one.rounds).median }))
+      .sort((a, b) => a.services - b.services),
+  }));
+}
