@@ -3,7 +3,7 @@ import { hasPorts } from "../packet/protocol.js";
 import type {
   Action,
   CopyMarkAction,
-  FieldExpression,
+  LogAction,
   MapElement,
   NatRange,
   Rule,
@@ -23,6 +23,8 @@ export function translateAction(statement: Action | Verdict, rule: Rule, names: 
       return [{ kind: statement.kind, chain: names.chain(statement.chain) }];
     case "copy-mark":
       return [copyMark(statement, rule)];
+    case "log":
+      return [log(statement, rule)];
     case "dnat":
     case "snat":
     case "masquerade":
@@ -40,7 +42,6 @@ export function translateAction(statement: Action | Verdict, rule: Rule, names: 
     case "continue":
     case "set-mark":
     case "assign":
-    case "log":
     case "notrack":
     case "set-update":
     case "counter":
@@ -59,15 +60,26 @@ export function renameElements(elements: readonly MapElement[], names: Names): M
   });
 }
 
-/** nft combines two marks only in kernels of 2025: a copy must leave no bit of the old mark. */
-function copyMark({ direction, nfmask, ctmask }: CopyMarkAction, rule: Rule): Action {
-  const [from, to] = direction === "save" ? (["mark", "ctmark"] as const) : (["ctmark", "mark"] as const);
-  const [taken, cleared] = direction === "save" ? [nfmask, ctmask] : [ctmask, nfmask];
-  if (cleared !== ALL_BITS)
+/** nft combines two marks only in kernels of 2025: a copy must leave no bit of the mark it writes. */
+function copyMark(action: CopyMarkAction, rule: Rule): Action {
+  const { direction, nfmask, ctmask } = action;
+  if ((direction === "save" ? ctmask : nfmask) !== ALL_BITS)
     refuseRule(rule, `CONNMARK --${direction}-mark that keeps some bits of the mark it writes has no counterpart`);
-  const field: FieldExpression = { kind: "field", field: from };
-  const value = taken === ALL_BITS ? field : ({ kind: "bitwise", of: field, mask: taken, xor: 0 } as const);
-  return { kind: "assign", field: to, value };
+  return action;
+}
+
+/** NFLOG without a group means group 0; nft's log without one means the kernel's log. */
+function log(action: LogAction, rule: Rule): Action {
+  const { target, options } = action;
+  const prefix = options.indexOf(target === "LOG" ? "--log-prefix" : "--nflog-prefix");
+  if (prefix >= 0 && /["\\\n]/.test(options[prefix + 1]!))
+    refuseRule(rule, "the prefix of this log has a quotation mark or backslash, which nft cannot write");
+  if (options.includes("--nflog-range"))
+    refuseRule(rule, "--nflog-range has no counterpart in nftables (the kernel never heeded it); --nflog-size has");
+  if (target !== "NFLOG" || options.includes("--nflog-group")) return action;
+  const at = options.indexOf("--nflog-prefix") + 2;
+  const [before, after] = prefix < 0 ? [[], options] : [options.slice(0, at), options.slice(at)];
+  return { ...action, options: [...before, "--nflog-group", "0", ...after] };
 }
 
 /** nft, as iptables, wants the protocol whose ports are translated in the rule itself. */

@@ -1,14 +1,17 @@
-import type { Chain, MapElement, Rule, Verdict } from "../ruleset/types.js";
+import type { Chain, NumgenExpression, Rule, Verdict, VerdictMapDefinition } from "../ruleset/types.js";
 import { oneOf } from "../kube/statements.js";
 import { DRAW_RANGE } from "./matches.js";
+import type { Names } from "./names.js";
 import type { Reach } from "./reach.js";
 
 /** Of a probability in v1.17 and later. */
 const DECIMALS = 10;
 
-/** A chain whose rules end in an even choice, with the choice as one draw. */
+/** A chain with its even choice as one draw. */
 export interface FoldedDraws {
-  readonly rules: readonly Rule[];
+  readonly chain: Chain;
+  /** What the draw is looked up in. */
+  readonly map: VerdictMapDefinition | undefined;
   /** Rules that are in the choice now. */
   readonly folded: number;
 }
@@ -16,10 +19,10 @@ export interface FoldedDraws {
 /**
  * Folds the end of a chain that leads to one of n chains with equal chances (1/n, then 1/(n-1) of what is left, ..., the rest) into one draw
  * of n. The thresholds must be those 1/k is stored as, and a chain that is jumped to must not return: the next draw would follow.
+ * The map has a name: the kernel looks for a free one among all anonymous maps before it, which takes minutes where they are ten thousand.
  */
-export function foldDraws(rules: readonly Rule[], reach: Reach): FoldedDraws {
-  const last = rules[rules.length - 1];
-  if (last === undefined || choiceOf(last)?.threshold !== undefined) return { rules, folded: 0 };
+export function foldDraws(chain: Chain, reach: Reach, names: Names): FoldedDraws {
+  const { rules } = chain;
   const choices: Choice[] = [];
   for (let i = rules.length - 1; i >= 0; i--) {
     const choice = choiceOf(rules[i]!);
@@ -28,15 +31,23 @@ export function foldDraws(rules: readonly Rule[], reach: Reach): FoldedDraws {
     if (left > 1 && choice.verdict.kind === "jump" && !reach.decides(choice.verdict.chain)) break;
     choices.unshift(choice);
   }
-  if (choices.length < 2) return { rules, folded: 0 };
-  const map = choices.map(({ verdict }, i): MapElement => ({ key: [[i, i]], verdict }));
-  const draw = { kind: "numgen", mode: "random", mod: choices.length, offset: 0 } as const;
+  if (choices.length < 2) return { chain, map: undefined, folded: 0 };
+  const draw: NumgenExpression = { kind: "numgen", mode: "random", mod: choices.length, offset: 0 };
+  const map: VerdictMapDefinition = {
+    name: names.fresh(`${chain.name}-choice`),
+    type: ["integer"],
+    typeof: [draw],
+    flags: [],
+    value: "verdict",
+    elements: choices.map(({ verdict }, i) => ({ key: [[i, i]], verdict })),
+  };
   const { span } = rules[rules.length - choices.length]!;
   const fold: Rule = {
-    statements: [{ kind: "verdict-map", key: [draw], map }],
+    statements: [{ kind: "verdict-map", key: [draw], map: map.name }],
     ...(span === undefined ? {} : { span }),
   };
-  return { rules: [...rules.slice(0, -choices.length), fold], folded: choices.length };
+  const kept = rules.slice(0, -choices.length);
+  return { chain: { ...chain, rules: [...kept, fold] }, map, folded: choices.length };
 }
 
 interface Choice {
@@ -59,10 +70,4 @@ function choiceOf({ statements }: Rule): Choice | undefined {
 function isShare(threshold: number | undefined, n: number): boolean {
   if (threshold === undefined) return n === 1;
   return n > 1 && (threshold === Math.round(DRAW_RANGE / n) || threshold === oneOf(n, DECIMALS).threshold);
-}
-
-/** The chain with its even choice folded. */
-export function foldChain(chain: Chain, reach: Reach): { chain: Chain; folded: number } {
-  const { rules, folded } = foldDraws(chain.rules, reach);
-  return { chain: folded === 0 ? chain : { ...chain, rules }, folded };
 }

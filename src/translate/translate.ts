@@ -3,7 +3,7 @@ import { error, type Problem, ProblemError, warning } from "../ruleset/problem.j
 import type { Chain, Rule, RuleSet, Table, VerdictMapDefinition } from "../ruleset/types.js";
 import { renameElements } from "./actions.js";
 import { checkDepth } from "./depth.js";
-import { foldChain } from "./fold-draws.js";
+import { foldDraws } from "./fold-draws.js";
 import { foldKeys } from "./fold-keys.js";
 import type { MatchContext } from "./matches.js";
 import { Names } from "./names.js";
@@ -87,11 +87,15 @@ class TableTranslation {
   ): { chain: Chain; own: readonly Chain[]; maps: readonly VerdictMapDefinition[] } {
     this.rules += chain.rules.length;
     if (this.options.fold === false) return { chain, own: [], maps: [] };
-    const drawn = foldChain(chain, reach);
+    const drawn = foldDraws(chain, reach, this.names);
     const keyed = foldKeys(drawn.chain, family, this.names);
     this.inChoices += drawn.folded;
     this.inMaps += keyed.folded;
-    return { chain: { ...chain, rules: keyed.rules }, own: keyed.chains, maps: keyed.maps };
+    return {
+      chain: { ...chain, rules: keyed.rules },
+      own: keyed.chains,
+      maps: drawn.map === undefined ? keyed.maps : [...keyed.maps, drawn.map],
+    };
   }
 
   private translateChain({ name, base, rules, span }: Chain, context: Omit<MatchContext, "rule">): Chain {

@@ -36,6 +36,8 @@ describe("layouts of nftables mode", () => {
   it.each([
     ["v1.29", { filter: "pre-dnat", interfaces: "iif", masqueradeTestsPort: true, masquerade: "chain" }],
     ["v1.30.3", { filter: "pre-dnat", interfaces: "iif", masqueradeTestsPort: true, replacesElements: false }],
+    ["v1.31", { firewallComments: true, replacesElements: false }],
+    ["v1.32", { filter: "pre-dnat", interfaces: "iif", firewallComments: false, replacesElements: true }],
     ["1.33.5", { filter: "pre-dnat", interfaces: "iif", masqueradeTestsPort: true, replacesElements: true }],
     ["v1.33.6", { filter: "post-dnat", interfaces: "iif", masqueradeTestsPort: true }],
     ["v1.33", { filter: "post-dnat", interfaces: "iifname", masqueradeTestsPort: true }],

@@ -104,7 +104,7 @@ export class Draft {
     });
   }
 
-  /** Of two elements with one key the later counts, as in v1.33 and later where that order is random. */
+  /** Of two elements with one key the later counts, as in v1.32 and later where that order is random. */
   private put(map: string, key: string, element: MapElement): void {
     const elements = this.maps.get(map)!;
     const known = elements.get(key);
@@ -112,7 +112,7 @@ export class Draft {
       const what = `two services want ${key} in ${map}`;
       const then = this.replacesElements
         ? "kube-proxy keeps one of them by chance; here it is the later"
-        : "nft refuses all that kube-proxy before v1.33 writes then; here the later counts";
+        : "nft refuses all that kube-proxy before v1.32 writes then; here the later counts";
       this.problems.push(warning("duplicate-element", `${what}: ${then}`));
     }
     elements.set(key, element);

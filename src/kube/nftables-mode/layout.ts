@@ -26,7 +26,9 @@ export interface NftablesLayout {
   readonly endpointChains: "all" | "affinity";
   /** A single endpoint is translated to without a map (after v1.36). */
   readonly directToOne: boolean;
-  /** Two elements of one key and different verdicts: nft refuses all rules, or the later replaces the other (v1.33). */
+  /** Elements of firewall-ips say their service in a comment (until v1.31; #126013). */
+  readonly firewallComments: boolean;
+  /** Two elements of one key and different verdicts: nft refuses all rules, or the later replaces the other (v1.32; #126013). */
   readonly replacesElements: boolean;
 }
 
@@ -40,6 +42,7 @@ const first: Switches = {
   masquerade: "chain",
   endpointChains: "all",
   directToOne: false,
+  firewallComments: true,
   replacesElements: false,
 };
 
@@ -49,6 +52,7 @@ const second: Switches = {
   filter: "post-dnat",
   masqueradeTestsPort: false,
   interfaces: "iifname",
+  firewallComments: false,
   replacesElements: true,
 };
 
@@ -60,11 +64,12 @@ const NEWEST_KNOWN = 36;
 
 /** What changed in which patch release: the newest of a minor is meant where no patch is given. */
 function switchesOf(minor: number, patch: number): Switches {
-  if (minor <= 32) return first;
+  if (minor <= 31) return first;
+  const storing: Switches = { ...first, firewallComments: false, replacesElements: true };
+  if (minor === 32) return storing;
   if (minor === 33)
     return {
-      ...first,
-      replacesElements: true,
+      ...storing,
       filter: patch >= 6 ? "post-dnat" : "pre-dnat",
       interfaces: patch >= 7 ? "iifname" : "iif",
     };

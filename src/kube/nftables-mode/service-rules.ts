@@ -40,7 +40,13 @@ export function writeServicePort(writing: Writing, port: ServicePort): void {
   }
   if (usesFirewall)
     for (const address of port.loadBalancerIPs)
-      draft.addDestination("firewall-ips", port, address, goto(firewallChain));
+      draft.addDestination(
+        "firewall-ips",
+        port,
+        address,
+        goto(firewallChain),
+        layout.firewallComments ? port.name : undefined,
+      );
   if (port.nodePort !== 0) {
     if (usable.hasAny) draft.addNodePort("service-nodeports", port, goto(externalChain));
     if (!hasExternal) draft.addNodePort("no-endpoint-nodeports", port, unserved, port.name);

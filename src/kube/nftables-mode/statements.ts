@@ -85,8 +85,7 @@ export function dnatToOneOf(endpoints: readonly Endpoint[]): DnatAction {
 /** Traffic of local pods, or with `negate` all other. By `iif` the interface must exist when the rules are loaded. */
 export function localPods(detector: LocalDetector, layout: NftablesLayout, negate: boolean): Match {
   if (detector.kind === "prefix" || layout.interfaces === "iifname") return localTraffic(detector, negate);
-  const left: FieldExpression = { kind: "field", field: "iif", spelled: "iif" };
-  return { kind: "compare", left, right: detector.name, negate };
+  return { kind: "interface", field: "iif", name: detector.name, prefix: false, negate, byIndex: true };
 }
 
 /**
