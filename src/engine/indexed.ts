@@ -7,14 +7,15 @@ import { ENTRANCE_PREROUTING, type PacketBatch } from "../packet/batch.js";
 import { CtState } from "../packet/connection.js";
 import type { Node } from "../packet/node.js";
 import { type Packet, tupleOf } from "../packet/packet.js";
+import { reciprocalScale } from "../packet/jhash.js";
 import { protocolName } from "../packet/protocol.js";
 import { addressWords } from "../packet/address.js";
 import type { ResolvedRuleSet } from "../ruleset/resolve.js";
 import { layOut } from "./compile/columns.js";
 import { compile, type Plan } from "./compile/compile.js";
-import { BackendFlag, findService, pickBackend, readServiceRow } from "./compile/services.js";
+import { BackendFlag, EVEN, findService, pickBackend, readServiceRow } from "./compile/services.js";
 import { drawKey } from "./draw.js";
-import { add, dyadic, type Fraction, multiply, ONE } from "./fraction.js";
+import { add, dyadic, type Fraction, multiply, ONE, unit } from "./fraction.js";
 import { classifyOne, type EngineOptions, outcomeKey, walkingEngine } from "./linear.js";
 import { semanticsOf, type Skip } from "./machine.js";
 import { OutcomeFlag, type OutcomeBatch, verdictNames } from "./outcome-batch.js";
@@ -170,8 +171,9 @@ class Lookup {
       const id = batch.id[i]!;
       let k: number;
       if (this.replay) {
-        k = this.drawInTurn(this.rowOf(batch, i), draw, id);
-        draws += Math.min(k + 1, count - 1);
+        const row = this.rowOf(batch, i);
+        k = this.drawInTurn(row, draw, id);
+        draws += Math.min(k + 1, readServiceRow(this.plan.tables, row)!.record.picks.length);
       } else {
         k = pickBackend(bounds, choices[i - from]! >>> 16, count, draw(id, PICK_DRAW, 0) | 0);
         draws++;
@@ -244,9 +246,10 @@ class Lookup {
     const outcomes = new Map<string, WeightedOutcome>();
     let left: Fraction = ONE;
     for (let k = 0; k < Math.max(1, count); k++) {
-      const threshold = BigInt(count === 0 ? 2 ** 31 : thresholds[pick + k]!);
-      const probability = multiply(left, dyadic(threshold, 31));
-      left = multiply(left, dyadic(2n ** 31n - threshold, 31));
+      const even = count > 1 && thresholds[pick] === EVEN;
+      const threshold = BigInt(count === 0 || even ? 2 ** 31 : thresholds[pick + k]!);
+      const probability = even ? unit(count) : multiply(left, dyadic(threshold, 31));
+      if (!even) left = multiply(left, dyadic(2n ** 31n - threshold, 31));
       const outcome = this.decide(row, packet, k);
       const key = outcomeKey(outcome);
       const same = outcomes.get(key);
@@ -270,8 +273,9 @@ class Lookup {
   /** The draws of the picking rules one after the other, each by its name. */
   private drawInTurn(row: number, draw: Context["draw"], packet: number): number {
     const { thresholds } = this.plan.tables;
-    const { pick, record } = readServiceRow(this.plan.tables, row)!;
+    const { pick, record, count } = readServiceRow(this.plan.tables, row)!;
     const { picks } = record;
+    if (thresholds[pick] === EVEN) return reciprocalScale(draw(packet, picks[0]!.id, 0), count);
     for (let k = 0; k < picks.length; k++) {
       if ((draw(packet, picks[k]!.id, 0) & 0x7fffffff) < thresholds[pick + k]!) return k;
     }

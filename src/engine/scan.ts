@@ -8,10 +8,13 @@
 import { ENTRANCE_PREROUTING, type PacketBatch } from "../packet/batch.js";
 import { CtState, CtStatus } from "../packet/connection.js";
 import type { Node } from "../packet/node.js";
-import { isIcmp } from "../packet/protocol.js";
+import { reciprocalScale } from "../packet/jhash.js";
+import { hasPorts, isIcmp } from "../packet/protocol.js";
+import { UNKNOWN } from "./value.js";
 import type { ResolvedRuleSet } from "../ruleset/resolve.js";
 import type { Columns } from "./compile/columns.js";
-import { Op } from "./compile/encode.js";
+import { Source } from "./compile/key-table.js";
+import { Op } from "./compile/operations.js";
 import type { ChainIndex } from "./compile/partition.js";
 import { OutcomeFlag, type OutcomeBatch, VERDICT_ACCEPT, VERDICT_DROP, VERDICT_REJECT } from "./outcome-batch.js";
 import { drawBits, drawVisit, ruleKey, seedKey } from "./draw.js";
@@ -21,6 +24,10 @@ import type { Context } from "./types.js";
 /** How a chain ended: one of the three verdicts of OutcomeBatch, or one of these. */
 const TRANSLATED = 3;
 const GENERAL = 4;
+
+/** What a lookup may say besides a value or NOT_FOUND. */
+const NO_KEY = -2;
+const NOT_MODELLED = -3;
 
 const ENTRY_STATES = CtState.new | CtState.established | CtState.related;
 
@@ -83,6 +90,8 @@ export class Scan {
   private settledDestination = false;
   private settledSource = false;
   private id = 0;
+  /** Random numbers that the current row has drawn. */
+  private drawn = 0;
 
   // Work since `begin`.
   private visited = 0;
@@ -337,6 +346,7 @@ export class Scan {
   /** Runs a base chain and all that it jumps to: the loop of ipt_do_table. */
   private runChain(base: number, context: Context): number {
     const { chainStart, chainEnd, entry, code } = this.columns;
+    const { destinations } = this.columns.tables;
     const { stack } = this;
     let depth = 0;
     let chain = base;
@@ -369,13 +379,21 @@ export class Scan {
         continue;
       }
       this.visited++;
-      let drawn = 0;
+      this.drawn = 0;
       let pc = entry[row]!;
       let passed = true;
       let entering = -1;
       while (passed) {
-        const a = code[pc + 1]!;
-        switch (code[pc]!) {
+        let op = code[pc]!;
+        let a = code[pc + 1]!;
+        if (op === Op.verdictMap) {
+          const found = this.lookUp(a, row, chain, context);
+          if (found === NOT_MODELLED) return GENERAL;
+          if (found < 0) break;
+          op = found & 0xff;
+          a = found >>> 8;
+        }
+        switch (op) {
           case Op.end:
             passed = false;
             break;
@@ -407,8 +425,7 @@ export class Scan {
             passed = this.isLocal(this.dst) !== (code[pc + 3] === 1);
             break;
           case Op.random:
-            this.draws++;
-            passed = (this.draw(row, chain, drawn++, context) & 0x7fffffff) < a !== (code[pc + 3] === 1);
+            passed = (this.draw(row, chain, context) & 0x7fffffff) < a !== (code[pc + 3] === 1);
             break;
           case Op.flags:
             passed = ((this.tcpFlags & code[pc + 2]!) === a) !== (code[pc + 3] === 1);
@@ -416,6 +433,28 @@ export class Scan {
           case Op.constant:
             passed = a === 1;
             break;
+          case Op.status:
+            if (!this.tracked || (this.state & ENTRY_STATES) === 0) passed = false;
+            else passed = ((this.status & a) !== 0) !== (code[pc + 3] === 1);
+            break;
+          case Op.inTable: {
+            const found = this.lookUp(a, row, chain, context);
+            if (found === NOT_MODELLED) return GENERAL;
+            passed = found !== NO_KEY && found >= 0 !== (code[pc + 3] === 1);
+            break;
+          }
+          case Op.dnatMap: {
+            const found = this.lookUp(a, row, chain, context);
+            if (found === NOT_MODELLED) return GENERAL;
+            passed = found >= 0;
+            if (!passed) break;
+            const port = destinations[2 * found + 1]! < 0 ? this.dport : destinations[2 * found + 1]!;
+            if (destinations[2 * found] !== this.dst || port !== this.dport) this.status |= CtStatus.dnat;
+            this.dst = destinations[2 * found]!;
+            this.dport = port;
+            this.flags |= OutcomeFlag.dnat;
+            return TRANSLATED;
+          }
           case Op.setMark:
             this.mark = (this.mark & ~a) ^ code[pc + 2]!;
             break;
@@ -468,12 +507,59 @@ export class Scan {
     }
   }
 
-  /** `drawn`: how often this visit of the row has drawn before. */
-  private draw(row: number, chain: number, drawn: number, context: Context): number {
+  private draw(row: number, chain: number, context: Context): number {
+    this.draws++;
     const rule = this.columns.ids[row]!;
-    const visit = drawVisit(this.entryCount[chain]!, drawn);
+    const visit = drawVisit(this.entryCount[chain]!, this.drawn++);
     if (this.seeded < 0) return context.draw(this.id, rule, visit);
     return drawBits(ruleKey(this.seeded, rule, visit) | 0, this.id | 0);
+  }
+
+  /** The value a table holds for the packet, NOT_FOUND, NO_KEY where the packet lacks a field, NOT_MODELLED where only linear can say. */
+  private lookUp(number: number, row: number, chain: number, context: Context): number {
+    const table = this.columns.tables.rows[number]!;
+    const { fields, key } = table;
+    let unknown = false;
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i]!;
+      if (field.protocol !== 0 && field.protocol !== this.protocol) return NO_KEY;
+      let value = 0;
+      switch (field.source) {
+        case Source.src:
+          value = this.src;
+          break;
+        case Source.dst:
+          value = this.dst;
+          break;
+        case Source.protocol:
+          value = this.protocol;
+          break;
+        case Source.sport:
+          value = hasPorts(this.protocol) ? this.sport : isIcmp(this.protocol) ? this.dport : UNKNOWN;
+          unknown ||= value === UNKNOWN;
+          break;
+        case Source.dport:
+          value = hasPorts(this.protocol) ? this.dport : UNKNOWN;
+          unknown ||= value === UNKNOWN;
+          break;
+        case Source.mark:
+          value = this.mark;
+          break;
+        case Source.state:
+          value = this.tracked ? this.state : CtState.invalid;
+          break;
+        case Source.numgen:
+          value = reciprocalScale(this.draw(row, chain, context) >>> 0, field.mod) + field.offset;
+          break;
+        case Source.random:
+          value = this.draw(row, chain, context) | 0;
+          break;
+      }
+      key[i] = (value & field.mask) ^ field.xor;
+    }
+    if (table.counted) this.lookups++;
+    if (unknown && (table.hasSpans || table.hasMasks)) return NOT_MODELLED;
+    return table.find();
   }
 
   /** The bits of CtState a rule sees: before conntrack, and without an entry, invalid. */

@@ -4,6 +4,8 @@ import type { Node } from "../../src/packet/node.js";
 import { makePacket, type Packet } from "../../src/packet/packet.js";
 import { ICMP, ICMPV6, SCTP, TCP, TcpFlag, UDP } from "../../src/packet/protocol.js";
 import type { ResolvedRuleSet } from "../../src/ruleset/resolve.js";
+import type { KeyPart, SetElement } from "../../src/ruleset/types.js";
+import { spanOf } from "../../src/engine/value.js";
 
 /** What the rules of a rule set compare with: packets made of these are hits and near misses. */
 interface Vocabulary {
@@ -22,8 +24,21 @@ function vocabulary(resolved: ResolvedRuleSet, node: Node, family: Family): Voca
   const interfaces = new Set(["eth0", "lo"]);
   const marks = new Set([0]);
   const destinations: Vocabulary["destinations"][number][] = [];
+  const takePart = (part: KeyPart): void => {
+    if (typeof part === "string") interfaces.add(part.replace(/\\?\*$/, "7"));
+    else if ("length" in part) for (const p of [part[0] - 1, part[0], part[1], part[1] + 1]) ports.add(p & 0xffff);
+    else addresses.push(...("mask" in part ? [part.value] : [part.first, part.last]));
+  };
+  const takeElement = ({ key }: SetElement): void => {
+    key.forEach(takePart);
+    const [address, protocol, port] = key.map((part) => (typeof part === "string" ? undefined : spanOf(part)?.first));
+    if (key.length === 3 && address !== undefined && typeof protocol === "number" && typeof port === "number")
+      destinations.push({ address, protocol: protocol & 0xff, port: port & 0xffff });
+  };
+  const tables = resolved.ruleset.tables.filter((table) => table.family === family || table.family === "inet");
+  for (const { sets, maps } of tables) for (const { elements } of [...sets, ...maps]) elements.forEach(takeElement);
   for (const { rule, chain } of resolved.rules) {
-    if (chain.table.family !== family) continue;
+    if (chain.table.family !== family && chain.table.family !== "inet") continue;
     let address: Address | undefined;
     let protocol = 0;
     let port: number | undefined;
@@ -39,10 +54,15 @@ function vocabulary(resolved: ResolvedRuleSet, node: Node, family: Family): Voca
       } else if (s.kind === "interface") interfaces.add(s.name + (s.prefix ? "7" : ""));
       else if (s.kind === "mark") marks.add(s.value);
       else if (s.kind === "dnat") addresses.push(...(s.to.addresses ?? []));
+      else if (s.kind === "compare") takePart(s.right);
+      else if (s.kind === "lookup" && typeof s.set !== "string") s.set.forEach(takeElement);
+      else if (s.kind === "verdict-map" && typeof s.map !== "string") s.map.forEach(takeElement);
     }
     if (address !== undefined && protocol !== 0 && port !== undefined) destinations.push({ address, protocol, port });
   }
-  return { addresses, ports: [...ports], interfaces: [...interfaces], marks: [...marks], destinations };
+  const own = addresses.filter((a) => (typeof a === "number") === (family === "ip"));
+  const aims = destinations.filter(({ address: a }) => (typeof a === "number") === (family === "ip"));
+  return { addresses: own, ports: [...ports], interfaces: [...interfaces], marks: [...marks], destinations: aims };
 }
 
 /** Packets aimed at the boundaries of a rule set's tests: hits, neighbours, other protocols, ports, sources, marks. */

@@ -5,6 +5,7 @@ import { Node } from "../../src/packet/node.js";
 import { readRules } from "../../src/syntax/read.js";
 import { resolve } from "../../src/ruleset/resolve.js";
 import { generateIptables } from "../../src/kube/iptables-mode/write.js";
+import { generateNftables } from "../../src/kube/nftables-mode/write.js";
 import { synthesizeCluster } from "../../src/kube/synthetic.js";
 import { packetsFor } from "../arbitrary/packets.js";
 import { expectSameDistributions, expectSameOutcomes } from "./engines-agree.js";
@@ -45,6 +46,33 @@ describe("linear, columns and indexed agree on generated rule sets", () => {
         expectSameOutcomes(subject, sent, seed, rerun(seed));
         if (part === 0) expectSameDistributions(subject, sent.slice(0, 300), rerun(seed));
       }
+    });
+  }
+});
+
+const SIX = { podCIDR: "fd00:10::/48", serviceCIDR: "fd00:172::/112", nodeIP: "fd00:200::1" };
+
+describe("linear, columns and indexed agree on generated nftables rule sets", () => {
+  for (const [services, endpoints, packets, family] of [
+    [1, 1, 500, "ip"],
+    [20, 3, 3000, "ip"],
+    [300, 7, 3000, "ip"],
+    [50, 3, 1000, "ip6"],
+  ] as const) {
+    it(`${services} services x ${endpoints}, ${family}`, { timeout: 3_600_000 }, () => {
+      const cluster = synthesizeCluster({
+        services,
+        endpoints,
+        seed,
+        affinity: 0.1,
+        empty: 0.1,
+        ...(family === "ip6" ? SIX : {}),
+      });
+      const resolved = resolve(generateNftables(cluster.objects, cluster.configuration, cluster.node, family));
+      const subject = { resolved, node: new Node(cluster.node.addresses) };
+      const sent = packetsFor(resolved, subject.node, family, packets, `packets ${seed}`);
+      expectSameOutcomes(subject, sent, seed, rerun(seed));
+      expectSameDistributions(subject, sent.slice(0, 300), rerun(seed));
     });
   }
 });

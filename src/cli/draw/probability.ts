@@ -1,5 +1,6 @@
 /** Probabilities as text. */
-import { dyadic, type Fraction, formatFraction, multiply, ONE } from "../../engine/fraction.js";
+import { EVEN } from "../../engine/compile/services.js";
+import { dyadic, type Fraction, formatFraction, multiply, ONE, unit } from "../../engine/fraction.js";
 
 /** A longer fraction is left out where people read. */
 const LONGEST = 24;
@@ -15,8 +16,9 @@ export function percentText(probability: number): string {
   return `${Number((probability * 100).toPrecision(10))} %`;
 }
 
-/** The exact share of each rule of a choice: rule k takes threshold / 2^31 of what the earlier ones left. */
+/** The exact share of each rule of a choice: rule k takes threshold / 2^31 of what the earlier ones left; all the same of an even choice. */
 export function sharesOf(thresholds: readonly number[]): Fraction[] {
+  if (thresholds[0] === EVEN) return thresholds.map(() => unit(thresholds.length));
   let left = ONE;
   return thresholds.map((threshold) => {
     const share = multiply(left, dyadic(BigInt(threshold), 31));

@@ -1,7 +1,7 @@
 /** The stages of a compiled plan as text. */
 import { type PassName, PASSES, type Plan } from "../../engine/compile/compile.js";
 import { pick, type PickedServices } from "../../engine/compile/pick.js";
-import { SERVICE_WORDS } from "../../engine/compile/services.js";
+import { EVEN, SERVICE_WORDS } from "../../engine/compile/services.js";
 import { specialise, type Specialised } from "../../engine/compile/specialise/specialise.js";
 import { toNumber } from "../../engine/fraction.js";
 import { formatAddress, formatEndpoint } from "../../packet/address.js";
@@ -170,9 +170,11 @@ function inOrder(services: readonly Specialised[]): Specialised[] {
 function restText({ record, backends, thresholds }: Specialised): string {
   if (backends.length === 0)
     return `${record.verdict}${record.rejectWith === undefined ? "" : ` with ${record.rejectWith}`}`;
+  const even = thresholds[0] === EVEN ? `one of ${thresholds.length} -> ` : undefined;
   return listText(
     backends.map(({ address, port }, k) => {
       const to = formatEndpoint(address >>> 0, port);
+      if (even !== undefined) return `${k === 0 ? even : ""}${to}`;
       return k < record.picks.length ? `random ${percentText(thresholds[k]! / 2 ** 31)} -> ${to}` : `-> ${to}`;
     }),
   );

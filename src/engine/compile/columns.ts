@@ -5,6 +5,7 @@
  */
 import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../../ruleset/resolve.js";
 import { Code, encodeRule, InterfaceTests } from "./encode.js";
+import { EncodedTables } from "./encode-tables.js";
 import { headOf, type Head } from "./head.js";
 import type { Pruned } from "./prune.js";
 import { Room, roomFor, widen } from "./room.js";
@@ -32,6 +33,7 @@ export class Columns {
   chainStart = new Int32Array(0);
   chainEnd = new Int32Array(0);
   readonly tests = new InterfaceTests();
+  readonly tables: EncodedTables;
   /** Counts the times an array was replaced by a wider one: whoever holds arrays must fetch them anew. */
   generation = 0;
 
@@ -41,6 +43,10 @@ export class Columns {
   private readonly words = new Room();
   private readonly scratch = new Code();
 
+  constructor(findChain: ResolvedRuleSet["findChain"]) {
+    this.tables = new EncodedTables(findChain);
+  }
+
   /** Writes the rows of a chain, in place of those it had. */
   write(chain: ResolvedChain): void {
     this.remove(chain.id);
@@ -49,7 +55,7 @@ export class Columns {
     const heads = chain.rules.map(({ rule }) => headOf(rule));
     const entries = chain.rules.map((rule, i) => {
       const entry = scratch.length;
-      encodeRule(rule, heads[i]!, scratch, this.tests);
+      encodeRule(rule, heads[i]!, scratch, this);
       return entry;
     });
     const first = this.rows.take(heads.length);
@@ -141,7 +147,7 @@ const USUAL_CODE = 16;
 
 /** Lays out the rules of a rule set: of all its chains, or of those that packets get to. */
 export function layOut(resolved: ResolvedRuleSet, pruned?: Pruned): Columns {
-  const columns = new Columns();
+  const columns = new Columns((table, name) => resolved.findChain(table, name));
   const chains = resolved.chains.filter(({ id }) => pruned === undefined || pruned.reached[id] === 1);
   const rows = chains.reduce((sum, chain) => sum + chain.rules.length, 0);
   columns.reserve(resolved.chains.length, rows, rows * USUAL_CODE);

@@ -1,8 +1,17 @@
 import { compareAddresses } from "../../packet/address.js";
 import { insideMask } from "../../packet/prefix.js";
-import type { ResolvedChain } from "../../ruleset/resolve.js";
-import type { AddressMatch, AddressRangeMatch, PortRange, Statement } from "../../ruleset/types.js";
+import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../../ruleset/resolve.js";
+import type {
+  AddressMatch,
+  AddressRangeMatch,
+  Expression,
+  PortRange,
+  SetElement,
+  Statement,
+} from "../../ruleset/types.js";
+import { type Found, setOfRule } from "../named-set.js";
 import type { Schedule } from "../path.js";
+import { spanOf } from "../value.js";
 
 /**
  * The destinations that rules behind NAT (forward, input, postrouting) can tell from others: those inside a prefix or range
@@ -14,7 +23,10 @@ export class DestinationClasses {
   private readonly ports = new Set<number>();
   private readonly portRanges: PortRange[] = [];
 
-  constructor(schedule: Schedule) {
+  constructor(
+    schedule: Schedule,
+    private readonly findChain: ResolvedRuleSet["findChain"],
+  ) {
     const seen = new Set<ResolvedChain>();
     const todo = (["forward", "input", "postrouting"] as const).flatMap((hook) =>
       schedule[hook].flatMap((s) => (s.kind === "chain" ? [s.chain] : s.kind === "nat" ? s.chains : [])),
@@ -22,10 +34,12 @@ export class DestinationClasses {
     for (let chain = todo.pop(); chain !== undefined; chain = todo.pop()) {
       if (seen.has(chain)) continue;
       seen.add(chain);
-      for (const { rule, target } of chain.rules) {
+      for (const resolvedRule of chain.rules) {
+        const { rule, target } = resolvedRule;
         if (target !== undefined) todo.push(target);
         const address = rule.statements.find(isDestinationTest);
         if (address !== undefined) this.addTest(address);
+        for (const statement of rule.statements) todo.push(...this.addKeys(statement, resolvedRule));
         // A rule for one destination tells no other apart by the port.
         if (address?.negate === false) continue;
         for (const statement of rule.statements) {
@@ -50,6 +64,27 @@ export class DestinationClasses {
     );
   }
 
+  /** What a set, map or comparison of nftables tells apart; the chains its verdicts lead to. */
+  private addKeys(statement: Statement, rule: ResolvedRule): ResolvedChain[] {
+    const { key, set } = keyed(statement);
+    const elements = typeof set === "string" ? setOfRule(rule, set)?.index.elements : set;
+    if (elements === undefined) return [];
+    const address = key.findIndex((part) => part.kind === "field" && part.field === "daddr");
+    const port = key.findIndex((part) => part.kind === "field" && part.field === "dport");
+    for (const element of elements) {
+      const span = spanOf(element.key[address] ?? element.key[port] ?? "");
+      if (typeof span?.first !== "number" || typeof span.last !== "number") continue;
+      if (address < 0) this.addPorts([span.first, span.last]);
+      else if (span.first === span.last) this.hosts.add(span.first);
+      else this.nets.push({ kind: "address-range", field: "daddr", ...span, negate: false });
+    }
+    return elements.flatMap(({ verdict }) =>
+      verdict?.kind === "jump" || verdict?.kind === "goto"
+        ? (this.findChain(rule.chain.table, verdict.chain) ?? [])
+        : [],
+    );
+  }
+
   private addTest(test: AddressMatch | AddressRangeMatch): void {
     if (test.kind === "address" && test.mask === 0xffffffff) this.hosts.add(test.value as number);
     else this.nets.push(test);
@@ -58,6 +93,20 @@ export class DestinationClasses {
   private addPorts(range: PortRange): void {
     if (range[0] === range[1]) this.ports.add(range[0]);
     else this.portRanges.push(range);
+  }
+}
+
+/** The key a statement looks at, and the elements it looks for. */
+function keyed(statement: Statement): { key: readonly Expression[]; set: string | readonly (SetElement & Found)[] } {
+  switch (statement.kind) {
+    case "compare":
+      return { key: [statement.left], set: [{ key: [statement.right] }] };
+    case "lookup":
+      return statement;
+    case "verdict-map":
+      return { key: statement.key, set: statement.map };
+    default:
+      return { key: [], set: [] };
   }
 }
 

@@ -2,50 +2,10 @@
 import { SCTP, TCP, UDP } from "../../packet/protocol.js";
 import type { ResolvedRule } from "../../ruleset/resolve.js";
 import type { InterfaceTest, Statement } from "../../ruleset/types.js";
+import type { EncodedTables } from "./encode-tables.js";
 import type { Head } from "./head.js";
+import { Op } from "./operations.js";
 import { widen } from "./room.js";
-
-/** Operations of the code. Each takes four integers: operation, a, b, c. Where a test fails, the rule fails. */
-export const Op = {
-  /** The rule is done; on to the next. */
-  end: 0,
-  /** What only the readable walk can do: it takes the packet over from its start. */
-  general: 1,
-  /** (mark & b) === a, negated by c. */
-  mark: 2,
-  ctmark: 3,
-  /** State bits a, negated by c. */
-  state: 4,
-  /** (src & b) === a, negated by c. */
-  src: 5,
-  dst: 6,
-  /** Protocol a, negated by c. */
-  protocol: 7,
-  /** Interface test number a (of `interfaceTests`). */
-  iif: 8,
-  oif: 9,
-  /** The address is the node's own, negated by c. */
-  srcLocal: 10,
-  dstLocal: 11,
-  /** (u32 & 0x7fffffff) < a, negated by c. */
-  random: 12,
-  /** (TCP flags & b) === a, negated by c. */
-  flags: 13,
-  /** The answer is a. */
-  constant: 14,
-  /** mark = (mark & ~a) ^ b. */
-  setMark: 20,
-  /** To address a and port b, -1 for the port as it is. */
-  dnat: 21,
-  /** a: from any port of the class (--random-fully). */
-  masquerade: 22,
-  accept: 30,
-  drop: 31,
-  reject: 32,
-  return: 33,
-  jump: 34,
-  goto: 35,
-} as const;
 
 /** Code as it is written: a growing Int32Array. */
 export class Code {
@@ -75,13 +35,19 @@ export class InterfaceTests {
   }
 }
 
+/** What code refers to by number. */
+export interface Operands {
+  readonly tests: InterfaceTests;
+  readonly tables: EncodedTables;
+}
+
 /** Adds the code of a rule to `code`. */
-export function encodeRule(rule: ResolvedRule, head: Head, code: Code, tests: InterfaceTests): void {
+export function encodeRule(rule: ResolvedRule, head: Head, code: Code, operands: Operands): void {
   if (rule.chain.table.family === "ip6") return code.push(Op.general);
   const { statements } = rule.rule;
   for (let i = 0; i < statements.length; i++) {
     if (isOfIPv6(statements[i]!)) code.push(Op.constant, 0);
-    else if (((head.whole >>> i) & 1) === 0 && !encodeStatement(statements[i]!, rule, head, code, tests))
+    else if (((head.whole >>> i) & 1) === 0 && !encodeStatement(statements[i]!, rule, head, code, operands))
       return code.push(Op.general);
   }
   code.push(Op.end);
@@ -93,7 +59,8 @@ function isOfIPv6(s: Statement): boolean {
 }
 
 /** Writes the code of one statement; false where there is none for it. */
-function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Code, tests: InterfaceTests): boolean {
+function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Code, operands: Operands): boolean {
+  const { tests, tables } = operands;
   switch (s.kind) {
     case "comment":
     case "log":
@@ -104,9 +71,11 @@ function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Cod
       code.push(s.field === "mark" ? Op.mark : Op.ctmark, s.value, s.mask, Number(s.negate));
       return s.field === "mark";
     case "conntrack": {
-      const { kind: _kind, module: _module, state, ...other } = s;
-      if (state === undefined || Object.keys(other).length > 0) return false;
-      code.push(Op.state, state.bits, 0, Number(state.negate));
+      const { kind: _kind, module: _module, state, status, ...other } = s;
+      const test = state ?? status;
+      if (test === undefined || (state !== undefined && status !== undefined) || Object.keys(other).length > 0)
+        return false;
+      code.push(test === state ? Op.state : Op.status, test.bits, 0, Number(test.negate));
       return true;
     }
     case "address":
@@ -132,11 +101,18 @@ function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Cod
     case "random":
       code.push(Op.random, s.threshold | 0, 0, Number(s.negate));
       return s.threshold < 2 ** 31;
+    case "compare":
+      return pushTable(code, Op.inTable, tables.compare(s), Number(s.negate));
+    case "lookup":
+      return pushTable(code, Op.inTable, tables.lookup(s, rule), Number(s.negate));
+    case "verdict-map":
+      return pushTable(code, Op.verdictMap, tables.verdictMap(s, rule));
     case "set-mark":
       code.push(Op.setMark, s.clear, s.xor);
       return s.field === "mark";
     case "dnat": {
       const { addresses, ports } = s.to;
+      if (s.mapped !== undefined) return portsGuarded(rule) && pushTable(code, Op.dnatMap, tables.dnat(s, rule));
       if (addresses === undefined || typeof addresses[0] !== "number" || addresses[0] !== addresses[1]) return false;
       if (ports !== undefined && (ports[0] !== ports[1] || !portsGuarded(rule))) return false;
       code.push(Op.dnat, addresses[0], ports === undefined ? -1 : ports[0]);
@@ -165,6 +141,14 @@ function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Cod
     default:
       return false;
   }
+}
+
+/** Refers to a table; `never`: no IPv4 packet has its key, so the rule fails. False where there is no table. */
+function pushTable(code: Code, op: number, table: number | "never" | undefined, negate = 0): boolean {
+  if (table === undefined) return false;
+  if (table === "never") code.push(Op.constant, 0);
+  else code.push(op, table, 0, negate);
+  return true;
 }
 
 /** A port is set only on packets that have one: the rule must test for such a protocol. */

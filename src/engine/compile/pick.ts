@@ -3,7 +3,7 @@
  * rules draw alike (in a cluster most do) share their bounds.
  */
 import type { Specialised } from "./specialise/specialise.js";
-import { LAST_PICK_OFFSET } from "./services.js";
+import { EVEN, LAST_PICK_OFFSET } from "./services.js";
 
 /** A destination with its choice. */
 export interface Picked {
@@ -21,7 +21,7 @@ export interface PickedServices {
 export class Choices {
   /** For each backend of a choice: the last u32 that still falls to it. */
   readonly bounds: number[] = [];
-  /** Thresholds of the rules that draw, parallel to `bounds` (2^31 for the last backend, which draws nothing). */
+  /** Thresholds of the rules that draw, parallel to `bounds` (2^31 for the last backend, which draws nothing); EVEN for even choices. */
   readonly thresholds: number[] = [];
   private readonly offsets = new Map<string, number>();
 
@@ -34,7 +34,7 @@ export class Choices {
     const offset = this.bounds.length;
     if (offset > LAST_PICK_OFFSET) return undefined;
     this.offsets.set(key, offset);
-    this.bounds.push(...pickBounds(thresholds));
+    this.bounds.push(...(thresholds[0] === EVEN ? evenBounds(thresholds.length) : pickBounds(thresholds)));
     this.thresholds.push(...thresholds);
     return offset;
   }
@@ -69,4 +69,10 @@ export function pickBounds(thresholds: readonly number[]): number[] {
     const remaining = ((left << 33n) + (1n << exponent)) >> (exponent + 1n);
     return Number((1n << 32n) - remaining) - 1;
   });
+}
+
+/** The bounds of an even choice: those of the reciprocal scale, by which numgen makes it. */
+export function evenBounds(count: number): number[] {
+  const n = BigInt(count);
+  return Array.from({ length: count }, (_, k) => Number(((BigInt(k + 1) << 32n) + n - 1n) / n) - 1);
 }

@@ -48,7 +48,7 @@ export interface ServiceRecord {
   readonly address: number;
   readonly port: number;
   readonly protocol: number;
-  /** Rules that draw, in order: the k-th sends to backend k when it matches; the last backend has none. */
+  /** Rules that draw, in order: the k-th sends to backend k when it matches; the last backend has none. Of an even choice the one rule that makes it. */
   readonly picks: readonly ResolvedRule[];
   /** For a fixed outcome: the verdict, and whether it came after the routing decision. */
   readonly verdict: FinalVerdict;
@@ -71,7 +71,7 @@ export interface ServiceTables {
   readonly backends: Int32Array;
   /** For each pick: the last u32 that still falls to backend k, xor SIGN. Shared by services with equal probabilities. */
   readonly bounds: Int32Array;
-  /** Thresholds of the drawing rules, parallel to `bounds` (2^31 for the last backend, which draws nothing). */
+  /** Thresholds of the drawing rules, parallel to `bounds` (2^31 for the last backend, which draws nothing); EVEN where one rule draws one for all. */
   readonly thresholds: Float64Array;
   readonly sourceTests: readonly SourceTest[];
   /** The mark when the walk has ended, unmarked and marked by a source test. */
@@ -146,6 +146,9 @@ export function pickBackend(bounds: Int32Array, offset: number, count: number, d
   while (k > 0 && signed <= bounds[offset + k - 1]!) k--;
   return k;
 }
+
+/** The threshold of every backend of a choice that one rule makes by one number: `numgen random mod N`, whose values are equally likely. */
+export const EVEN = -1;
 
 /** Turns the order of uint32 into that of int32. */
 export const SIGN = 0x80000000 | 0;

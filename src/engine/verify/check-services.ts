@@ -2,7 +2,7 @@
 import { icmpReplyType } from "../../packet/tuple.js";
 import { isIcmp } from "../../packet/protocol.js";
 import type { Node } from "../../packet/node.js";
-import type { ServiceTables } from "../compile/services.js";
+import { EVEN, type ServiceTables } from "../compile/services.js";
 import { ALL, type DiagramNode, NOTHING } from "./diagrams.js";
 import { drawName } from "./follow.js";
 import { type Fate, type Journey, makeFate, type Start } from "./journey.js";
@@ -126,6 +126,12 @@ export class ServiceChecker {
  * sum to 2^32. Gives a u32 for which another backend is picked than the probabilities say, or undefined where the law holds.
  */
 export function strayDraw({ bounds, thresholds }: Pick<ReadService, "bounds" | "thresholds">): number | undefined {
+  if (thresholds[0] === EVEN && bounds.length > 1) {
+    const stray = bounds.findIndex(
+      (bound, k) => BigInt(bound) !== (BigInt(k + 1) * 2n ** 32n - 1n) / BigInt(bounds.length),
+    );
+    return stray < 0 ? undefined : bounds[stray];
+  }
   let left = 1n; // times 2^(31 k)
   let given = 0n; // times 2^(31 k)
   for (let k = 0; k < bounds.length; k++) {

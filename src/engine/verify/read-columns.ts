@@ -1,7 +1,8 @@
 /** The compiled columns as rows: read off the flat arrays, column by column and operation by operation, by nothing the compiler uses. */
 import type { ResolvedRuleSet } from "../../ruleset/resolve.js";
+import type { Statement } from "../../ruleset/types.js";
 import type { Columns } from "../compile/columns.js";
-import { Op } from "../compile/encode.js";
+import { Op } from "../compile/operations.js";
 import { interfaceHolds } from "../evaluate.js";
 import { ALL, type DiagramNode, NOTHING } from "./diagrams.js";
 import type { MatchReader } from "./read-matches.js";
@@ -81,6 +82,19 @@ function readRow(columns: Columns, row: number, space: Space, reader: MatchReade
       case Op.random:
         steps.push({ kind: "chance", rule: columns.ids[row]!, ordinal: drawn++, threshold: a, negate });
         break;
+      case Op.status: {
+        const statuses = reader.statuses(a);
+        const { diagrams } = space;
+        steps.push({ kind: "header", set: diagrams.and(reader.marked, negate ? diagrams.not(statuses) : statuses) });
+        break;
+      }
+      case Op.inTable:
+      case Op.verdictMap:
+      case Op.dnatMap: {
+        const statement = columns.rules[row]!.rule.statements.findIndex(readsTable);
+        steps.push({ kind: "end", end: { kind: "unread", rule: columns.ids[row]!, statement } });
+        return steps;
+      }
       case Op.flags:
         header(space.masked("tcpFlags", a, b));
         break;
@@ -119,6 +133,11 @@ function readRow(columns: Columns, row: number, space: Space, reader: MatchReade
         return steps;
     }
   }
+}
+
+/** Statements whose tables are not read yet. */
+function readsTable({ kind }: Statement): boolean {
+  return kind === "compare" || kind === "lookup" || kind === "verdict-map" || kind === "dnat";
 }
 
 /** The tests of a row that stand in columns of their own. */

@@ -199,7 +199,7 @@ export class MatchReader {
   }
 
   /** Packets whose entry has one of the status bits. */
-  private statuses(bits: number): DiagramNode {
+  statuses(bits: number): DiagramNode {
     const single = [1, 2, 4, 8, 16, 32].filter((bit) => (bits & bit) !== 0);
     return this.space.any(single.map((bit) => this.space.masked("status", bit, bit)));
   }

@@ -82,6 +82,8 @@ export function readStatement(s: Statement, rule: ResolvedRule, statement: numbe
     case "opaque-target":
       return [{ kind: "unknown", ...place, changes: false }, refuse];
     case "assign":
+    case "compare":
+    case "lookup":
     case "set-update":
     case "verdict-map":
       return [unread];

@@ -193,7 +193,7 @@ class FamilyVerifier {
       if (this.isOver()) return;
       this.compareChains();
       if (this.isOver()) return;
-      if (this.services.rows > 0) this.compareServices();
+      if (this.services.rows > 0 && this.unread === undefined) this.compareServices();
       if (!this.isOver()) this.reason = this.unread;
     } catch (thrown) {
       if (thrown instanceof OutOfBudget) this.reason = "the budget of time was used up";
@@ -295,7 +295,7 @@ class FamilyVerifier {
         );
       }
     }
-    if (this.counterexample === undefined) this.runWitnesses();
+    if (this.counterexample === undefined && this.unread === undefined) this.runWitnesses();
   }
 
   /** Whether no packet comes to a statement that is not read; else notes the first one. */

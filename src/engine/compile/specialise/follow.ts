@@ -11,7 +11,9 @@ import type { ResolvedChain } from "../../../ruleset/resolve.js";
 import { interfaceHolds } from "../../evaluate.js";
 import type { ChainIndex } from "../chain-index.js";
 import type { Columns } from "../columns.js";
-import { Op } from "../encode.js";
+import { NOT_FOUND, Source } from "../key-table.js";
+import { Op } from "../operations.js";
+import { EVEN, MOST_BACKENDS } from "../services.js";
 import {
   ACCEPT,
   assumedAnswer,
@@ -39,6 +41,11 @@ interface Frame {
   readonly chain: number;
   row: number;
 }
+
+/** Of a lookup: the key has a part that is not known. */
+const OPEN = -2;
+/** The verdict `continue`, as a table holds it. */
+const CONTINUE = Op.constant | (1 << 8);
 
 /** Tests followed in both directions for one destination: each may double the ways. */
 const MOST_FORKS = 64;
@@ -94,6 +101,7 @@ export class Follower {
       const pc = this.ask(row, state);
       if (pc < 0) continue;
       if (this.threshold >= 0) return this.branch(frames, row, state);
+      if (this.opens.length === 0 && this.isDrawn(pc)) return this.spread(frames, row, pc, state);
       if (this.opens.length > 0) {
         if (columns.code[pc] === Op.end || this.markIf(pc, state)) continue;
         return this.fork(frames, row, pc, state);
@@ -179,6 +187,18 @@ export class Follower {
         case Op.iif:
           answer = this.mayHold({ kind: "iif", test: columns.tests.rows[a]! }, state);
           break;
+        case Op.status:
+          answer = state.tracked && ((state.status & a) !== 0) !== negate;
+          break;
+        case Op.inTable: {
+          const found = this.lookUp(a, state);
+          if (found === OPEN) {
+            this.opens.push({ kind: "other" });
+            continue;
+          }
+          answer = found >= 0 !== negate;
+          break;
+        }
         case Op.srcLocal:
         case Op.flags:
           this.opens.push({ kind: "other" });
@@ -236,45 +256,109 @@ export class Follower {
   private execute(row: number, from: number, frames: Frame[], state: State): End | undefined {
     const { code } = this.input.columns;
     for (let pc = from; ; pc += 4) {
+      const op = code[pc]!;
       const a = code[pc + 1]!;
-      switch (code[pc]) {
-        case Op.end:
-          return undefined;
-        case Op.setMark:
-          if (state.marking >= 0) leave();
-          state.mark = this.changeMark(pc, state.mark);
-          break;
-        case Op.accept:
-          return ACCEPT;
-        case Op.drop:
-          return { kind: "stopped", verdict: "drop", row };
-        case Op.reject:
-          return { kind: "stopped", verdict: "reject", row };
-        case Op.return:
-          frames.pop();
-          return undefined;
-        case Op.jump:
-          this.enter(frames, a);
-          return undefined;
-        case Op.goto:
-          frames.pop();
-          this.enter(frames, a);
-          return undefined;
-        case Op.dnat: {
-          const port = code[pc + 2]! < 0 ? state.dport : code[pc + 2]!;
-          if (a !== state.dst || port !== state.dport) state.status |= CtStatus.dnat;
-          state.dst = a;
-          state.dport = port;
-          return TRANSLATED;
-        }
-        case Op.masquerade:
-          state.masquerade = true;
-          state.fullyRandom = a === 1;
-          return TRANSLATED;
-        default:
-          leave();
-      }
+      if (op === Op.end) return undefined;
+      if (op === Op.setMark) {
+        if (state.marking >= 0) leave();
+        state.mark = this.changeMark(pc, state.mark);
+      } else if (op === Op.verdictMap) {
+        const found = this.lookUp(a, state);
+        if (found === OPEN) leave();
+        if (found < 0) return undefined;
+        if (found !== CONTINUE) return this.decide(found & 0xff, found >>> 8, row, frames);
+      } else if (op === Op.dnatMap) {
+        const found = this.lookUp(a, state);
+        if (found === OPEN) leave();
+        return found < 0 ? undefined : this.translateByMap(found, state);
+      } else if (op === Op.dnat) return translate(a, code[pc + 2]!, state);
+      else if (op === Op.masquerade) {
+        state.masquerade = true;
+        state.fullyRandom = a === 1;
+        return TRANSLATED;
+      } else return this.decide(op, a, row, frames);
     }
+  }
+
+  /** Carries out a verdict. */
+  private decide(op: number, chain: number, row: number, frames: Frame[]): End | undefined {
+    switch (op) {
+      case Op.accept:
+        return ACCEPT;
+      case Op.drop:
+        return { kind: "stopped", verdict: "drop", row };
+      case Op.reject:
+        return { kind: "stopped", verdict: "reject", row };
+      case Op.return:
+        frames.pop();
+        return undefined;
+      case Op.jump:
+        this.enter(frames, chain);
+        return undefined;
+      case Op.goto:
+        frames.pop();
+        this.enter(frames, chain);
+        return undefined;
+      default:
+        return leave();
+    }
+  }
+
+  private translateByMap(found: number, state: State): End {
+    const { destinations } = this.input.columns.tables;
+    return translate(destinations[2 * found]!, destinations[2 * found + 1]!, state);
+  }
+
+  /** What a table holds for the packet; OPEN where its key has a part that is not known. */
+  private lookUp(number: number, state: State): number {
+    const table = this.input.columns.tables.rows[number]!;
+    for (const [i, { source, protocol, mask, xor, mod, offset }] of table.fields.entries()) {
+      if (protocol !== 0 && protocol !== state.protocol) return NOT_FOUND;
+      let value: number;
+      if (source === Source.dst) value = state.dst;
+      else if (source === Source.dport) value = state.dport;
+      else if (source === Source.protocol) value = state.protocol;
+      else if (source === Source.state) value = state.tracked ? CtState.new : CtState.invalid;
+      else if (source === Source.mark && state.marking < 0) value = state.mark;
+      else if (source === Source.numgen && mod === 1) value = offset;
+      else return source === Source.mark ? leave() : OPEN;
+      table.key[i] = (value & mask) ^ xor;
+    }
+    return table.find();
+  }
+
+  /** Whether the operation is a map of one number drawn by numgen. */
+  private isDrawn(pc: number): boolean {
+    const { code, tables } = this.input.columns;
+    if (code[pc] !== Op.verdictMap && code[pc] !== Op.dnatMap) return false;
+    const [field, more] = tables.rows[code[pc + 1]!]!.fields;
+    return field?.source === Source.numgen && field.mod > 1 && more === undefined;
+  }
+
+  /** A map over the values of numgen, each of which leads to a backend of its own. */
+  private spread(frames: readonly Frame[], row: number, pc: number, state: State): End {
+    const { columns } = this.input;
+    const { chain } = frames.at(-1)!;
+    if (this.entered[chain] !== 1) leave(); // a second visit draws by another name
+    const table = columns.tables.rows[columns.code[pc + 1]!]!;
+    const { mod, offset, mask, xor } = table.fields[0]!;
+    if (mod > MOST_BACKENDS) leave();
+    const branches: Branch[] = [];
+    for (let k = 0; k < mod; k++) {
+      table.key[0] = ((k + offset) & mask) ^ xor;
+      const found = table.find();
+      if (found < 0) leave();
+      const own: State = { ...state };
+      const stack = frames.map((frame) => ({ ...frame }));
+      const ended =
+        columns.code[pc] === Op.dnatMap
+          ? this.translateByMap(found, own)
+          : (this.decide(found & 0xff, found >>> 8, row, stack) ?? this.run(stack, own));
+      if (ended.kind !== "translated") leave();
+      branches.push({ threshold: EVEN, pick: k === 0 ? columns.rules[row] : undefined, state: own });
+    }
+    if (new Set(branches.map(({ state: { dst, dport } }) => `${dst} ${dport}`)).size < mod) leave();
+    return { kind: "picked", branches, chain };
   }
 
   /** A tail of rows that draw, each leading to a backend, and a last one that does not draw. */
@@ -300,6 +384,14 @@ export class Follower {
     }
     return leave();
   }
+}
+
+function translate(address: number, port: number, state: State): End {
+  const to = port < 0 ? state.dport : port;
+  if (address !== state.dst || to !== state.dport) state.status |= CtStatus.dnat;
+  state.dst = address;
+  state.dport = to;
+  return TRANSLATED;
 }
 
 function stateBits(state: State): number {

@@ -36,9 +36,9 @@ export interface Assumption {
 
 /** One of the ways a draw decides among. */
 export interface Branch {
-  /** Of 2^31: how often it is taken of what the earlier branches left. */
+  /** Of 2^31: how often it is taken of what the earlier branches left; EVEN where all are equally likely. */
   readonly threshold: number;
-  /** The rule that draws; undefined for the last. */
+  /** The rule that draws; undefined for the last, and for all but the first of an even choice. */
   readonly pick: ResolvedRule | undefined;
   readonly state: State;
 }
