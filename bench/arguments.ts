@@ -6,7 +6,7 @@ export type EngineName = (typeof ENGINES)[number];
 
 export interface BenchOptions {
   readonly study: string;
-  /** One round at one size: the largest asked for. */
+  /** One size, the largest asked for, and fewer variants. */
   readonly quick: boolean;
   /** Sizes of rule sets, ascending. */
   readonly services: readonly number[];
@@ -23,10 +23,25 @@ export interface BenchOptions {
   readonly json: boolean;
 }
 
-export const DEFAULT_SERVICES = [100, 300, 1000, 3000, 10_000] as const;
-export const DEFAULT_DURATION = 165;
 export const QUICK_DURATION = 40;
 const MOST_SERVICES = 100_000;
+
+/** What a study takes where it is not told. */
+export interface StudyDefaults {
+  /** Sizes of rule sets, ascending. */
+  readonly services: readonly number[];
+  /** Size of the rule set of a quick run. */
+  readonly quickServices: number;
+  /** Seconds. */
+  readonly duration: number;
+}
+
+/** What is to be known of a study before its options are read. */
+export interface StudyFacts {
+  /** Half a line. */
+  readonly summary: string;
+  readonly defaults: StudyDefaults;
+}
 
 /** Bad use; `exitCode` is 2, or 0 where help was asked for (then `message` is empty, all has been printed). */
 export class ArgumentError extends Error {
@@ -39,31 +54,29 @@ export class ArgumentError extends Error {
 }
 
 /** Reads the words after the program's name. Throws ArgumentError. */
-export function parseArguments(words: readonly string[], studies: readonly string[]): BenchOptions {
+export function parseArguments(words: readonly string[], studies: ReadonlyMap<string, StudyFacts>): BenchOptions {
+  const names = [...studies.keys()];
   const command = new Command("bench")
     .description("Measures linear traversal against map lookup, and writes bench/results")
-    .addOption(new Option("--study <name>", "what to measure").choices(studies).default(studies[0]))
-    .option("--quick", "one round at the largest size: at most 45 s")
-    .option("--services <n,...>", "sizes of rule sets", parseSizes, [...DEFAULT_SERVICES])
+    .addOption(new Option("--study <name>", "what to measure").choices(names).default(names[0]))
+    .option("--quick", "one size and fewer variants: at most 45 s")
+    .option("--services <n,...>", "sizes of rule sets (default: the study's own)", parseSizes)
     .option("--endpoints <n>", "endpoints of each service", parseWhole(1, 1000), 5)
     .option("--seed <n>", "seed of rule sets, packets and picks", parseWhole(0, Number.MAX_SAFE_INTEGER), 1)
     .option(
       "--duration <seconds>",
-      `time for all, ${DEFAULT_DURATION} or ${QUICK_DURATION} (quick)`,
+      `time for all (default: the study's own, quick ${QUICK_DURATION})`,
       parseWhole(1, 86_400),
     )
     .option("--engine <name,...>", `any of ${ENGINES.join(", ")}`, parseList(ENGINES), [...ENGINES])
     .option("--against <dir>", "measure the build in this dist folder too, interleaved")
     .option("--out <dir>", "where results go", "bench/results")
     .option("--json", "print the record (the JSON of the results) instead of tables")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  npm run bench\n  npm run bench -- --quick\n  npm run bench -- --services 1000,10000 --seed 7",
-    );
+    .addHelpText("after", helpOn(studies));
   const given = readWords<{
     study: string;
     quick?: true;
-    services: number[];
+    services?: number[];
     endpoints: number;
     seed: number;
     duration?: number;
@@ -73,18 +86,36 @@ export function parseArguments(words: readonly string[], studies: readonly strin
     json?: true;
   }>(command, words);
   const quick = given.quick === true;
+  const { defaults } = studies.get(given.study)!;
+  const services = given.services ?? (quick ? [defaults.quickServices] : defaults.services);
   return {
     study: given.study,
     quick,
-    services: quick ? given.services.slice(-1) : given.services,
+    services: quick ? services.slice(-1) : services,
     endpoints: given.endpoints,
     seed: given.seed,
-    duration: given.duration ?? (quick ? QUICK_DURATION : DEFAULT_DURATION),
+    duration: given.duration ?? (quick ? QUICK_DURATION : defaults.duration),
     engines: given.engine,
     ...(given.against === undefined ? {} : { against: given.against }),
     out: given.out,
     json: given.json === true,
   };
+}
+
+function helpOn(studies: ReadonlyMap<string, StudyFacts>): string {
+  const width = Math.max(...[...studies.keys()].map((name) => name.length));
+  const lines = [...studies].map(([name, { summary, defaults }]) => {
+    return `  ${name.padEnd(width)}  ${summary} (${defaults.duration} s)`;
+  });
+  return `
+Studies:
+${lines.join("\n")}
+
+Examples:
+  npm run bench
+  npm run bench -- --quick
+  npm run bench -- --study mix --services 1000,10000 --seed 7
+  npm run bench -- --against ../other-checkout/dist --services 1000 --duration 60`;
 }
 
 /** The options a command finds in words. Throws ArgumentError. */

@@ -5,7 +5,10 @@ import type { ProcessPlan } from "./plan.js";
 import type { ProcessOutput, ProcessResult, Scratch } from "./processes.js";
 import { describeDataset } from "./subjects/dataset.js";
 import { measureAgain, measureEngine } from "./subjects/engine.js";
+import { measureMemory } from "./subjects/memory.js";
+import { measureMix } from "./subjects/mix.js";
 import { measureReference } from "./subjects/reference.js";
+import { measureStages } from "./subjects/stages.js";
 
 async function run(plan: ProcessPlan, scratch: Scratch): Promise<ProcessResult> {
   switch (plan.kind) {
@@ -15,6 +18,12 @@ async function run(plan: ProcessPlan, scratch: Scratch): Promise<ProcessResult> 
       return measureEngine(plan);
     case "benchmark.js":
       return measureAgain(plan);
+    case "mix":
+      return measureMix(plan);
+    case "stages":
+      return measureStages(plan);
+    case "memory":
+      return measureMemory(plan);
     case "reference":
       return measureReference(plan, scratch);
     default:

@@ -1,4 +1,5 @@
-import { formatMeasurement, formatText } from "../src/index.js";
+import { basename } from "node:path";
+import { documentOf, formatMeasurement, formatText } from "../src/index.js";
 import { ArgumentError, parseArguments } from "./arguments.js";
 import { showProgress } from "./progress.js";
 import { runStudy } from "./run-study.js";
@@ -6,16 +7,16 @@ import { studies } from "./studies/index.js";
 import { writeResults } from "./write-results.js";
 
 async function main(words: string[]): Promise<void> {
-  const options = parseArguments(words, [...studies.keys()]);
+  const options = parseArguments(words, studies);
   const study = studies.get(options.study)!;
   const progress = showProgress(process.stderr);
   const command = ["npm", "run", "bench", ...(words.length > 0 ? ["--", ...words] : [])];
   const record = await runStudy(study, options, command, progress.show);
   progress.clear();
-  const document = study.document(record);
-  process.stdout.write(options.json ? formatMeasurement(record) : formatText(document));
-  const files = await writeResults(options.out, record, document);
-  (options.json ? process.stderr : process.stdout).write(`Written: ${files.join(", ")}\n`);
+  process.stdout.write(options.json ? formatMeasurement(record) : formatText(documentOf(record)));
+  const files = await writeResults(options.out, record);
+  const list = `Written to ${options.out}: ${files.map((file) => basename(file)).join(", ")}\n`;
+  (options.json ? process.stderr : process.stdout).write(list);
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -1,5 +1,6 @@
 import type { PacketKind } from "../src/index.js";
 import type { EngineName } from "./arguments.js";
+import type { LengthsName } from "./workload/lengths.js";
 import type { Destination } from "./workload/pool.js";
 
 /** One measuring process: what it builds, and which variants it measures interleaved. JSON-able: a process is started with it. */
@@ -28,6 +29,21 @@ export type MeasuringPlan =
     } & ProcessSize)
   /** The headline variant of an engine again, driven by Benchmark.js. */
   | ({ readonly kind: "benchmark.js"; readonly engine: EngineName } & ProcessSize)
+  /** Whole connections through the data path, by mean length in packets. */
+  | ({
+      readonly kind: "mix";
+      readonly engine: EngineName;
+      readonly mode: "chains" | "fast-path";
+      readonly lengths: LengthsName;
+      readonly means: readonly number[];
+    } & ProcessSize)
+  /** What is done with a rule set as a whole. */
+  | ({
+      readonly kind: "stages";
+      readonly stages: readonly ("write" | "read" | "resolve" | "build" | "sync" | "update")[];
+    } & ProcessSize)
+  /** What an engine holds in memory. */
+  | ({ readonly kind: "memory"; readonly engine: EngineName } & ProcessSize)
   /** A C program of the same algorithm on the same input. */
   | ({ readonly kind: "reference"; readonly program: ReferenceProgram; readonly flows: number } & ProcessSize);
 
@@ -88,6 +104,12 @@ export function describePlan(plan: ProcessPlan): string {
       const sets = plan.ruleSets > 1 ? `, ${plan.ruleSets} rule sets` : "";
       return `${plan.engine}, ${size}${sets}${plan.flows > 0 ? `, ${plan.flows} flows` : ""}`;
     }
+    case "mix":
+      return `${plan.engine}, ${size}, ${plan.lengths} connections, ${plan.mode}`;
+    case "stages":
+      return `${plan.stages.join(", ")}, ${size}`;
+    case "memory":
+      return `memory of ${plan.engine}, ${size}`;
     case "benchmark.js":
       return `${plan.engine} by Benchmark.js, ${size}`;
     case "reference":

@@ -120,6 +120,7 @@ export { bootstrapInterval, type Interval, ratioInterval } from "./stats/bootstr
 
 export type { Document, Figure, Section, Table, Verdict } from "./report/document.js";
 export { describeRun } from "./report/environment.js";
+export { drawFiles, PAGE } from "./report/files.js";
 export { formatCsv } from "./report/formats/csv.js";
 export { renderSvg } from "./report/formats/svg.js";
 export { formatText } from "./report/formats/text.js";
@@ -145,5 +146,4 @@ export {
   parseMeasurement,
   type Picks,
 } from "./report/measurement.js";
-export { documentKernel } from "./report/studies/kernel/document.js";
-export { documentLookup } from "./report/studies/lookup/document.js";
+export { documentOf } from "./report/studies/index.js";

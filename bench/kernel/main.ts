@@ -1,14 +1,8 @@
 /** `npm run bench:kernel`: the same rule sets in the real kernel, and how well the emulator's rules visited foretell its time. */
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
-import { join } from "node:path";
-import {
-  documentKernel,
-  formatMeasurement,
-  formatText,
-  type Measurement,
-  MEASUREMENT_SCHEMA,
-} from "../../src/index.js";
+import { basename, join } from "node:path";
+import { documentOf, formatMeasurement, formatText, type Measurement, MEASUREMENT_SCHEMA } from "../../src/index.js";
 import { ArgumentError } from "../arguments.js";
 import { Collection } from "../collect.js";
 import { findCompiler, readEnvironment } from "../environment.js";
@@ -39,10 +33,10 @@ async function main(words: string[]): Promise<void> {
   const progress = showProgress(process.stderr);
   const record = await measure(options, words, progress.show);
   progress.clear();
-  const document = documentKernel(record);
-  process.stdout.write(options.json ? formatMeasurement(record) : formatText(document));
-  const files = await writeResults(options.out, record, document);
-  (options.json ? process.stderr : process.stdout).write(`Written: ${files.join(", ")}\n`);
+  process.stdout.write(options.json ? formatMeasurement(record) : formatText(documentOf(record)));
+  const files = await writeResults(options.out, record);
+  const list = `Written to ${options.out}: ${files.map((file) => basename(file)).join(", ")}\n`;
+  (options.json ? process.stderr : process.stdout).write(list);
 }
 
 /** Measures rounds until the time is up, in a scratch directory that goes with everything else, also when interrupted. */

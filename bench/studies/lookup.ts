@@ -1,8 +1,8 @@
-import { documentLookup, type PacketKind } from "../../src/index.js";
+import type { PacketKind } from "../../src/index.js";
 import type { BenchOptions, EngineName } from "../arguments.js";
 import type { MeasuringPlan, ReferenceProgram } from "../plan.js";
 import type { Destination } from "../workload/pool.js";
-import type { Equipment, Study } from "./study.js";
+import { type Equipment, NO_COMPILER, SECONDARY_ROUNDS, type Study } from "./study.js";
 
 const DESTINATIONS: readonly Destination[] = ["first", "middle", "last", "uniform", "zipf"];
 /** Live connections of the sweep over services, and of the headline. */
@@ -12,8 +12,6 @@ const HEADLINE_FLOWS = 1_000_000;
 const ALIVE = 3;
 /** Milliseconds for each variant in a process. */
 const MILLISECONDS = 80;
-/** Rounds that what is not the headline takes part in: more would leave no time for rounds of the headline. */
-const SECONDARY_ROUNDS = 2;
 /** Packets that pass conntrack, by engine. Filter chains differ from engine to engine; the fast path does not ask one. */
 const CONNECTIONS: Readonly<Record<EngineName, readonly PacketKind[]>> = {
   linear: ["established-chains"],
@@ -28,8 +26,8 @@ const CONNECTIONS: Readonly<Record<EngineName, readonly PacketKind[]>> = {
 export const lookup: Study = {
   name: "lookup",
   summary: "linear traversal against map lookup, by size and destination",
+  defaults: { services: [100, 300, 1000, 3000, 10_000], quickServices: 10_000, duration: 165 },
   plan: planLookup,
-  document: documentLookup,
 };
 
 function planLookup(options: BenchOptions, equipment: Equipment): { plans: MeasuringPlan[]; notes: string[] } {
@@ -65,7 +63,7 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
     if (has("linear"))
       for (const services of new Set([largest, smallest])) references.push(reference("walk", 0, services));
     if (has("indexed")) million.push({ ...reference("conntrack", HEADLINE_FLOWS), most: SECONDARY_ROUNDS });
-  } else notes.push("No C compiler (cc) was found: the comparison with C is left out, and nothing tells a noisy run.");
+  } else notes.push(NO_COMPILER);
   const secondary = engines
     .filter((engine) => engine !== "string-map")
     .flatMap((engine) => {

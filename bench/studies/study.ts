@@ -1,5 +1,4 @@
-import type { Document, Measurement } from "../../src/index.js";
-import type { BenchOptions } from "../arguments.js";
+import type { BenchOptions, StudyFacts } from "../arguments.js";
 import type { MeasuringPlan } from "../plan.js";
 
 /** What the machine has besides Node. */
@@ -8,11 +7,15 @@ export interface Equipment {
   readonly benchmarkJs: boolean;
 }
 
-/** A named study: which processes make one round of it, and what its record says. One study, one file. */
-export interface Study {
+/** A named study: which processes make one round of it. How its record is drawn is src/report/studies. One study, one file. */
+export interface Study extends StudyFacts {
   readonly name: string;
-  readonly summary: string;
   /** `notes` say what is left out, and why. */
   plan(options: BenchOptions, equipment: Equipment): { plans: MeasuringPlan[]; notes: string[] };
-  document(record: Measurement): Document;
 }
+
+/** Rounds of what takes long beside what is quick: more would leave no time for the rest. */
+export const SECONDARY_ROUNDS = 2;
+
+export const NO_COMPILER =
+  "No C compiler (cc) was found: the comparison with C is left out, and nothing tells a noisy run.";

@@ -6,7 +6,7 @@ import type { PacketPool } from "./pool.js";
 export type Process = (batch: PacketBatch, results: BatchResults) => void;
 
 /** The reply tuples of connections, by the order in which they were opened. */
-interface Replies {
+export interface Replies {
   readonly src: Uint32Array;
   readonly dst: Uint32Array;
   readonly sport: Uint16Array;
@@ -78,7 +78,7 @@ export function drawEstablished(flows: LiveFlows, seed: number, packets: number,
   return { batches: pool, packets: pool.length * batchSize };
 }
 
-function copyCommon(from: PacketBatch, i: number, to: PacketBatch, at: number, tcpFlags: number): void {
+export function copyCommon(from: PacketBatch, i: number, to: PacketBatch, at: number, tcpFlags: number): void {
   to.protocol[at] = from.protocol[i]!;
   to.tcpFlags[at] = from.protocol[i] === TCP ? tcpFlags : 0;
   to.length[at] = from.length[i]!;
@@ -87,14 +87,14 @@ function copyCommon(from: PacketBatch, i: number, to: PacketBatch, at: number, t
   to.id[at] = from.id[i]!;
 }
 
-function copyTuple(from: PacketBatch, i: number, to: PacketBatch, at: number): void {
+export function copyTuple(from: PacketBatch, i: number, to: PacketBatch, at: number): void {
   to.src[at] = from.src[i]!;
   to.dst[at] = from.dst[i]!;
   to.sport[at] = from.sport[i]!;
   to.dport[at] = from.dport[i]!;
 }
 
-function writeReply(replies: Replies, flow: number, to: PacketBatch, at: number): void {
+export function writeReply(replies: Replies, flow: number, to: PacketBatch, at: number): void {
   to.src[at] = replies.src[flow]!;
   to.dst[at] = replies.dst[flow]!;
   to.sport[at] = replies.sport[flow]!;

@@ -45,3 +45,10 @@ export const right = (title: string): TableColumn => ({ title, align: "right" })
 export function present(sections: readonly (Section | undefined)[]): Section[] {
   return sections.filter((section) => section !== undefined);
 }
+
+/** Figures whose specification is there. */
+export function figures(
+  list: readonly (readonly [name: string, caption: string, spec: TopLevelSpec | undefined])[],
+): Figure[] {
+  return list.flatMap(([name, caption, spec]) => (spec === undefined ? [] : [{ name, caption, spec }]));
+}

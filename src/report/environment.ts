@@ -13,7 +13,10 @@ export function describeRun(record: Measurement): (readonly [name: string, value
     ["seed", String(record.seed)],
     ["rounds", all((run) => String(run.rounds))],
     ["started", all((run) => run.started)],
-    ["chainwalk", all(({ environment: { chainwalk, git } }) => (git === null ? chainwalk : `${chainwalk} (${git})`))],
+    [
+      "chainwalk",
+      all(({ environment: { chainwalk, git } }) => (git === null ? chainwalk : `${chainwalk} (${shorten(git)})`)),
+    ],
     ["node", all(({ environment }) => `${environment.node} (V8 ${environment.v8})`)],
     ["flags", all(({ environment: { nodeFlags } }) => (nodeFlags.length > 0 ? nodeFlags.join(" ") : "none"))],
     ["cpu", all(({ environment }) => `${environment.cpu}, ${environment.cpus} CPUs`)],
@@ -30,4 +33,9 @@ export function describeRun(record: Measurement): (readonly [name: string, value
 /** Words as a shell reads them back. */
 export function quoteWords(words: readonly string[]): string {
   return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");
+}
+
+/** The beginning of a commit's name, and whether files were changed. The record has all of it. */
+function shorten(commit: string): string {
+  return commit.replace(/^([0-9a-f]{12})[0-9a-f]*/, "$1");
 }

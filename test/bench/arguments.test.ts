@@ -1,25 +1,18 @@
 import { describe, expect, it } from "vitest";
-import {
-  ArgumentError,
-  DEFAULT_DURATION,
-  DEFAULT_SERVICES,
-  parseArguments,
-  QUICK_DURATION,
-} from "../../bench/arguments.js";
+import { ArgumentError, parseArguments, QUICK_DURATION } from "../../bench/arguments.js";
 import { studies } from "../../bench/studies/index.js";
 
-const names = [...studies.keys()];
-const parse = (...words: string[]) => parseArguments(words, names);
+const parse = (...words: string[]) => parseArguments(words, studies);
 
 describe("parseArguments", () => {
   it("runs the main study, over all sizes and engines, by default", () => {
     expect(parse()).toEqual({
       study: "lookup",
       quick: false,
-      services: [...DEFAULT_SERVICES],
+      services: [100, 300, 1000, 3000, 10_000],
       endpoints: 5,
       seed: 1,
-      duration: DEFAULT_DURATION,
+      duration: 165,
       engines: ["linear", "indexed", "string-map"],
       out: "bench/results",
       json: false,
@@ -27,10 +20,17 @@ describe("parseArguments", () => {
   });
 
   it.each<[string, string[], object]>([
-    ["quick is the largest size alone", ["--quick"], { quick: true, services: [10_000], duration: QUICK_DURATION }],
+    [
+      "another study has sizes and a duration of its own",
+      ["--study", "position"],
+      { services: [10_000], duration: 90 },
+    ],
+    ["quick is one size alone", ["--quick"], { quick: true, services: [10_000], duration: QUICK_DURATION }],
     ["quick of given sizes", ["--quick", "--services", "50,20"], { services: [50] }],
     ["sizes are sorted, each once", ["--services", "300,100,300"], { services: [100, 300] }],
     ["engines keep their order", ["--engine", "indexed,linear"], { engines: ["linear", "indexed"] }],
+    ["a quick run of another study", ["--study", "scale", "--quick"], { services: [1000], duration: QUICK_DURATION }],
+    ["another build", ["--against", "x/dist"], { against: "x/dist" }],
     ["a duration of its own", ["--quick", "--duration", "9"], { duration: 9 }],
     [
       "all others",

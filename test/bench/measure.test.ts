@@ -97,7 +97,7 @@ it("Benchmark.js gives the same unit", async () => {
   const samples = await measureWithBenchmarkJs(task("again", 1), 100);
   expect(samples.length).toBeGreaterThan(1);
   expect(Math.min(...samples)).toBeGreaterThanOrEqual(1000);
-  expect(Math.min(...samples)).toBeLessThan(2000);
+  expect(Math.min(...samples)).toBeLessThan(20_000); // a busy machine is slower, a wrong unit a thousand times
 }, 30_000);
 
 it.each([

@@ -2,10 +2,11 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type BenchOptions, parseArguments } from "../../bench/arguments.js";
 import { datasetsOf, describePlan, type MeasuringPlan, orderRound, Timetable } from "../../bench/plan.js";
+import { studies } from "../../bench/studies/index.js";
 import { lookup } from "../../bench/studies/lookup.js";
 
 const all = { compiler: true, benchmarkJs: true };
-const options = (...words: string[]): BenchOptions => parseArguments(words, ["lookup"]);
+const options = (...words: string[]): BenchOptions => parseArguments(words, studies);
 const planned = (...words: string[]) => lookup.plan(options(...words), all).plans;
 
 describe("orderRound", () => {
@@ -119,7 +120,28 @@ describe("the plan of the lookup study", () => {
 
   it("keeps to the engines asked for", () => {
     for (const plan of planned("--engine", "indexed"))
-      if (plan.kind !== "reference") expect(plan.engine).toBe("indexed");
+      if (plan.kind === "engine" || plan.kind === "benchmark.js") expect(plan.engine).toBe("indexed");
     expect(planned("--engine", "string-map").every((plan) => plan.kind === "engine")).toBe(true);
+  });
+});
+
+describe.each([...studies.values()])("the plan of $name", (study) => {
+  const equipments = [all, { compiler: false, benchmarkJs: false }];
+  const plan = (equipment: typeof all, ...words: string[]) =>
+    study.plan(options("--study", study.name, ...words), equipment).plans;
+
+  it("has something to measure, whatever the machine has, and nothing twice", () => {
+    for (const equipment of equipments)
+      for (const words of [[], ["--quick"]]) {
+        const plans = plan(equipment, ...words);
+        expect(plans.length).toBeGreaterThan(0);
+        expect(new Set(plans.map((one) => JSON.stringify(one))).size).toBe(plans.length);
+      }
+  });
+
+  it("keeps to the engines asked for", () => {
+    for (const engine of ["linear", "indexed"] as const)
+      for (const one of plan({ compiler: false, benchmarkJs: false }, "--engine", engine))
+        if ("engine" in one) expect(one.engine).toBe(engine);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Verdict } from "../../src/report/document.js";
-import { compareHarnesses, findNoise, judgeLookup } from "../../src/report/studies/lookup/verdicts.js";
+import { compareHarnesses, findLookupNoise, judgeLookup } from "../../src/report/studies/lookup/verdicts.js";
 import type { BenchCase, Exact, Measurement } from "../../src/report/measurement.js";
 import { makeRecord, scaleTimes } from "./record.js";
 
@@ -66,7 +66,7 @@ describe("a machine too busy to conclude from", () => {
 
   it.each([4, 1 / 4])("is seen by a C lookup that took %d times its usual figure", (by) => {
     const noisy = scaleTimes(record, by, isCLookup);
-    expect(findNoise(noisy)).toContain("usual figure");
+    expect(findLookupNoise(noisy)).toContain("usual figure");
     const judged = outcomes(noisy);
     for (const what of timed) expect(judged[what]).toBe("too noisy");
     expect(judged[VISITS]).toBe("pass");
@@ -82,7 +82,7 @@ describe("a machine too busy to conclude from", () => {
       }));
       return { ...one, rounds };
     });
-    expect(findNoise(uneven)).toContain("between processes");
+    expect(findLookupNoise(uneven)).toContain("between processes");
   });
 });
 

@@ -2,7 +2,7 @@ import { type Document, present } from "../../document.js";
 import { describeRun } from "../../environment.js";
 import { findCases, type Measurement } from "../../measurement.js";
 import { median } from "../../../stats/summary.js";
-import { describeMachine, describeStudy } from "../lookup/document.js";
+import { describeMachine, describeStudy } from "../frame.js";
 import { plotKernel } from "./plot.js";
 import { drawChanges, drawPlaces, drawPredictions, drawSizes } from "./sections.js";
 import { findNoise, judgeKernel } from "./verdicts.js";

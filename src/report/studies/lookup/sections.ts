@@ -1,9 +1,10 @@
 import { chiSquareTest } from "../../../stats/goodness-of-fit.js";
 import { left, right, type Section } from "../../document.js";
-import { type BenchCase, type CaseFilter, type Exact, findCases, type Measurement } from "../../measurement.js";
+import { type BenchCase, type CaseFilter, findCases, type Measurement } from "../../measurement.js";
 import { formatCaseRatio, formatRatio, formatTime } from "../../numbers.js";
 import { summarizeRounds } from "../../rounds.js";
 import { formatCount, formatFigure } from "../../table.js";
+import { distinct, formatExact } from "../tables.js";
 import { compareHarnesses, didSameWork, type HarnessResult, pairWithC } from "./verdicts.js";
 
 /** Picks this improbable are called wrong. Small: the seeds are the same in every run, so a false alarm would come back for ever. */
@@ -20,9 +21,9 @@ export function drawSizes(record: Measurement): Section | undefined {
     );
     return [
       formatCount(services),
-      formatWork(linear, "rulesVisited"),
+      formatExact(linear, "rulesVisited"),
       formatTime(linear),
-      formatWork(indexed, "mapLookups"),
+      formatExact(indexed, "mapLookups"),
       formatTime(indexed),
       formatTime(map),
       formatCaseRatio(linear, indexed),
@@ -56,7 +57,7 @@ export function drawDestinations(record: Measurement): Section | undefined {
     const visited = linear?.exact.rulesVisited;
     return [
       destination,
-      formatWork(linear, "rulesVisited"),
+      formatExact(linear, "rulesVisited"),
       formatTime(linear),
       linear && visited !== undefined ? formatFigure(summarizeRounds(linear.rounds).median / visited) : "-",
       formatTail(linear),
@@ -201,15 +202,6 @@ export function describePicks(record: Measurement): string[] {
 
 function headline(record: Measurement): (filter: CaseFilter) => BenchCase[] {
   return (filter) => findCases(record, { harness: "tinybench", packet: "first", ruleSets: 1, ...filter });
-}
-
-function distinct(values: readonly (number | undefined)[]): number[] {
-  return [...new Set(values)].filter((value) => value !== undefined).sort((a, b) => a - b);
-}
-
-function formatWork(one: BenchCase | undefined, counter: keyof Exact): string {
-  const value = one?.exact[counter];
-  return value === undefined ? "-" : formatCount(value);
 }
 
 function formatTail(one: BenchCase | undefined): string {

@@ -24,8 +24,6 @@ export const HEADLINE_SERVICES = 10_000;
 export const USUAL_C_LOOKUP = { ns: 20, tolerance: 1.8 } as const;
 /** Medians of the C lookup in one run may differ by this factor from process to process. */
 export const C_LOOKUP_SPREAD = 1.5;
-/** A time from processes that got less than this share of a CPU says more about the machine than about the program. */
-export const LEAST_CPU_SHARE = 0.9;
 
 /** The two harnesses agree where the intervals of their linear / indexed ratios overlap, or the ratios differ by less than this. */
 export const HARNESS_TOLERANCE = 0.2;

@@ -6,6 +6,7 @@ import {
   findCases,
   type Measurement,
 } from "../../measurement.js";
+import { findBusy, findUnsteady } from "../../noise.js";
 import { formatRatio } from "../../numbers.js";
 import { type Interval, overlap, ratioInterval, summarizeRounds } from "../../rounds.js";
 import { formatCount, formatFigure } from "../../table.js";
@@ -17,7 +18,6 @@ import {
   HEADLINE_SERVICES,
   GROWTH,
   INDEXED_OVER_C,
-  LEAST_CPU_SHARE,
   LINEAR_NS_PER_RULE_AIM,
   LINEAR_OVER_C,
   LINEAR_SLOPE,
@@ -26,7 +26,7 @@ import {
 
 /** Every target of the lookup study, judged on one record. */
 export function judgeLookup(record: Measurement): Verdict[] {
-  const noise = findNoise(record);
+  const noise = findLookupNoise(record);
   const judge = (what: string, timed: () => Judgement | string): Verdict => {
     const judged = timed();
     if (typeof judged === "string") return { what, outcome: "not measured", detail: judged };
@@ -46,8 +46,12 @@ export function judgeLookup(record: Measurement): Verdict[] {
   ];
 }
 
-/** Why no time of this run can be trusted; undefined: nothing speaks against it, or there is no C lookup to tell by. */
-export function findNoise(record: Measurement): string | undefined {
+/** Why no time of this run can be trusted; undefined: nothing speaks against it. */
+export function findLookupNoise(record: Measurement): string | undefined {
+  return findUnsteady(record) ?? findNoiseByC(record);
+}
+
+function findNoiseByC(record: Measurement): string | undefined {
   const c = only(record, { engine: "C", packet: "first", destination: "uniform", services: HEADLINE_SERVICES });
   if (c === undefined) return undefined;
   const { median, roundMedians } = summarizeRounds(c.rounds);
@@ -59,12 +63,6 @@ export function findNoise(record: Measurement): string | undefined {
   if (spread > C_LOOKUP_SPREAD)
     return `the C lookup itself differed by a factor of ${spread.toFixed(1)} between processes`;
   return undefined;
-}
-
-/** Why the times of these cases cannot be trusted: their processes had to share a CPU. */
-function findBusy(cases: readonly BenchCase[]): string | undefined {
-  const least = Math.min(...cases.map(({ rounds }) => median(rounds.map(({ cpuShare }) => cpuShare))));
-  return least < LEAST_CPU_SHARE ? `a process had ${Math.round(least * 100)} % of a CPU` : undefined;
 }
 
 export interface HarnessAgreement {
@@ -97,7 +95,7 @@ export function compareHarnesses(record: Measurement): HarnessAgreement | undefi
   const apart = Math.abs(Math.log(tinybench.ratio.estimate / benchmarkJs.ratio.estimate));
   const agree = overlap(tinybench.ratio, benchmarkJs.ratio) || apart < Math.log(1 + HARNESS_TOLERANCE);
   const busy = findBusy([tinybench, benchmarkJs].flatMap(({ linear, indexed }) => [linear, indexed]));
-  return { agree, noise: findNoise(record) ?? busy, tinybench, benchmarkJs };
+  return { agree, noise: findLookupNoise(record) ?? busy, tinybench, benchmarkJs };
 }
 
 /** The C program's case with the most services, and ours that does the same work. */
