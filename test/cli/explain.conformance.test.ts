@@ -11,13 +11,15 @@ describe.runIf(root !== "")("explain agrees with every flow", () => {
   const cases = ["cases", "features"]
     .filter((folder) => existsSync(join(root, folder)))
     .flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(root, folder, name)))
-    .filter((path) => /iptables/.test(path) && existsSync(join(path, "flows.json")));
+    .filter((path) => /iptables|nftables/.test(path) && existsSync(join(path, "flows.json")));
 
-  it("has cases", () => expect(cases.length).toBeGreaterThan(25));
+  it("has cases", () => expect(cases.length).toBeGreaterThan(50));
 
   for (const path of cases) {
     const name = path.slice(root.length);
-    const rules = ["rules.iptables-save", "rules.ip6tables-save"].map((file) => join(path, file)).find(existsSync);
+    const rules = ["rules.iptables-save", "rules.ip6tables-save", "rules.nft"]
+      .map((file) => join(path, file))
+      .find(existsSync);
     const { nodeIPs } = JSON.parse(readFileSync(join(path, "case.json"), "utf8")) as { nodeIPs: string[] };
     for (const engine of ["linear", "indexed"]) {
       it(`${name}, ${engine}`, async () => {

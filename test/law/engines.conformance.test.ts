@@ -13,9 +13,9 @@ const long = process.env.CHAINWALK_LONG === "1";
 const seed = Number(process.env.CHAINWALK_SEED ?? 20260102);
 const rerun = `rerun: CHAINWALK_CONFORMANCE=... CHAINWALK_SEED=${seed} npx vitest run --config test/vitest.config.ts test/law/engines.conformance.test.ts`;
 
-const files = ["rules.iptables-save", "rules.ip6tables-save", "rules.iptables-save.gz"];
+const files = ["rules.iptables-save", "rules.ip6tables-save", "rules.iptables-save.gz", "rules.nft", "rules.nft.gz"];
 
-/** Directories with a genuine iptables dump, beside the ipvs one, whose ipsets have a test of their own. */
+/** Directories with a genuine dump, beside the ipvs one, whose ipsets have a test of their own. */
 function dumps(): string[] {
   return ["cases", "features", "bench"]
     .flatMap((kind) => readdirSync(join(root!, kind)).map((name) => join(kind, name)))

@@ -1,6 +1,6 @@
 import { compareAddresses } from "../../packet/address.js";
 import { insideMask } from "../../packet/prefix.js";
-import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../../ruleset/resolve.js";
+import type { ResolvedChain, ResolvedRule } from "../../ruleset/resolve.js";
 import type {
   AddressMatch,
   AddressRangeMatch,
@@ -23,10 +23,7 @@ export class DestinationClasses {
   private readonly ports = new Set<number>();
   private readonly portRanges: PortRange[] = [];
 
-  constructor(
-    schedule: Schedule,
-    private readonly findChain: ResolvedRuleSet["findChain"],
-  ) {
+  constructor(schedule: Schedule) {
     const seen = new Set<ResolvedChain>();
     const todo = (["forward", "input", "postrouting"] as const).flatMap((hook) =>
       schedule[hook].flatMap((s) => (s.kind === "chain" ? [s.chain] : s.kind === "nat" ? s.chains : [])),
@@ -35,11 +32,11 @@ export class DestinationClasses {
       if (seen.has(chain)) continue;
       seen.add(chain);
       for (const resolvedRule of chain.rules) {
-        const { rule, target } = resolvedRule;
-        if (target !== undefined) todo.push(target);
+        const { rule, targets } = resolvedRule;
+        todo.push(...targets);
         const address = rule.statements.find(isDestinationTest);
         if (address !== undefined) this.addTest(address);
-        for (const statement of rule.statements) todo.push(...this.addKeys(statement, resolvedRule));
+        for (const statement of rule.statements) this.addKeys(statement, resolvedRule);
         // A rule for one destination tells no other apart by the port.
         if (address?.negate === false) continue;
         for (const statement of rule.statements) {
@@ -64,11 +61,11 @@ export class DestinationClasses {
     );
   }
 
-  /** What a set, map or comparison of nftables tells apart; the chains its verdicts lead to. */
-  private addKeys(statement: Statement, rule: ResolvedRule): ResolvedChain[] {
+  /** What a set, map or comparison of nftables tells apart. */
+  private addKeys(statement: Statement, rule: ResolvedRule): void {
     const { key, set } = keyed(statement);
     const elements = typeof set === "string" ? setOfRule(rule, set)?.index.elements : set;
-    if (elements === undefined) return [];
+    if (elements === undefined) return;
     const address = key.findIndex((part) => part.kind === "field" && part.field === "daddr");
     const port = key.findIndex((part) => part.kind === "field" && part.field === "dport");
     for (const element of elements) {
@@ -78,11 +75,6 @@ export class DestinationClasses {
       else if (span.first === span.last) this.hosts.add(span.first);
       else this.nets.push({ kind: "address-range", field: "daddr", ...span, negate: false });
     }
-    return elements.flatMap(({ verdict }) =>
-      verdict?.kind === "jump" || verdict?.kind === "goto"
-        ? (this.findChain(rule.chain.table, verdict.chain) ?? [])
-        : [],
-    );
   }
 
   private addTest(test: AddressMatch | AddressRangeMatch): void {

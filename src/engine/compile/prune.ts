@@ -20,21 +20,19 @@ export function prune(resolved: ResolvedRuleSet): Pruned {
   const shadowed = new Map<ResolvedRule, ResolvedRule>();
   for (const chain of resolved.chains) for (const [rule, by] of shadowsIn(chain)) shadowed.set(rule, by);
   const reached = new Uint8Array(resolved.chains.length);
-  const todo = resolved.chains.filter(isRoot);
+  const todo = resolved.chains.filter(({ base }) => base !== undefined);
   for (const { id } of todo) reached[id] = 1;
   for (let chain = todo.pop(); chain !== undefined; chain = todo.pop()) {
     for (const rule of chain.rules) {
-      if (rule.target === undefined || reached[rule.target.id] === 1 || shadowed.has(rule)) continue;
-      reached[rule.target.id] = 1;
-      todo.push(rule.target);
+      if (shadowed.has(rule)) continue;
+      for (const target of rule.targets) {
+        if (reached[target.id] === 1) continue;
+        reached[target.id] = 1;
+        todo.push(target);
+      }
     }
   }
   return { reached, shadowed };
-}
-
-/** Base chains; and where maps hold verdicts, every chain of the table: what leads to it is not told by its rules alone. */
-export function isRoot({ base, table }: ResolvedChain): boolean {
-  return base !== undefined || table.maps.length > 0 || table.sets.length > 0;
 }
 
 /** More signatures of rules that leave are not looked through: a rule would cost more to prune than to keep. */

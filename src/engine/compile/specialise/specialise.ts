@@ -66,7 +66,7 @@ export class Specialiser {
   constructor(private readonly input: SpecialiseInput) {
     this.schedule = schedule(input.resolved, "ip");
     this.follower = new Follower(input);
-    this.classes = new DestinationClasses(this.schedule, this.input.resolved.findChain);
+    this.classes = new DestinationClasses(this.schedule);
   }
 
   /** The chains on which the answer of the last `one` depends: it stays the same as long as none of them changes. Some more than once. */
@@ -76,7 +76,7 @@ export class Specialiser {
 
   /** Forgets what was worked out of the chains behind NAT: one of them has changed. */
   forget(): void {
-    this.classes = new DestinationClasses(this.schedule, this.input.resolved.findChain);
+    this.classes = new DestinationClasses(this.schedule);
     this.fates.clear();
   }
 
