@@ -27,6 +27,10 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     { summary: "prove that compiled equals linear, or show a packet", load: () => import("./commands/verify.js") },
   ],
   ["lint", { summary: "what is dead, shadowed, dangling or uneven", load: () => import("./commands/lint.js") }],
-  ["check", { summary: "test sampled picks of a service for fairness", load: () => import("./commands/check.js") }],
+  [
+    "check",
+    { summary: "test picks for fairness, sampled or counted on a node", load: () => import("./commands/check.js") },
+  ],
+  ["power", { summary: "connections needed to see a bias", load: () => import("./commands/power.js") }],
   ["bench", { summary: "measure linear traversal against map lookup", load: () => import("./commands/bench.js") }],
 ]);

@@ -1,9 +1,10 @@
 /** The parts of a rule set that kube-proxy writes for services, as checks look at them. */
 import { formatEndpoint } from "../packet/address.js";
+import { choiceRules } from "../kube/choice-rules.js";
 import { translationOf } from "../kube/read-endpoints.js";
 import { type Frontend, frontendsOf } from "../kube/read-frontends.js";
 import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../ruleset/resolve.js";
-import type { Rule, Statement } from "../ruleset/types.js";
+import type { Rule } from "../ruleset/types.js";
 
 /** A rule that picks packets to a service, with its place. */
 export interface PlacedFrontend extends Frontend {
@@ -31,39 +32,9 @@ export interface ChoiceRule {
   readonly threshold: number;
 }
 
-const CHOICE = /^KUBE-(SVC|SVL|XLB)-/;
-const ENDPOINT = "KUBE-SEP-";
-
-/**
- * The rules by which a KUBE-SVC, SVL or XLB chain chooses among endpoints, without those of session affinity. Undefined for other chains,
- * and where such a rule asks for something else besides a draw.
- */
+/** The rules by which a KUBE-SVC, SVL or XLB chain draws an endpoint; undefined where that is not all they ask for. */
 export function choiceOf(chain: ResolvedChain): ChoiceRule[] | undefined {
-  if (!CHOICE.test(chain.name)) return undefined;
-  const choice: ChoiceRule[] = [];
-  for (const at of chain.rules) {
-    const { statements } = at.rule;
-    const last = statements[statements.length - 1];
-    if ((last?.kind !== "jump" && last?.kind !== "goto") || !last.chain.startsWith(ENDPOINT)) continue;
-    if (statements.some((one) => one.kind === "recent")) continue;
-    const threshold = thresholdOf(statements.slice(0, -1));
-    if (threshold === undefined) return undefined;
-    choice.push({ at, threshold });
-  }
-  return choice;
-}
-
-const ALWAYS = 2 ** 31;
-
-/** Of matches that are at most one draw and comments. */
-function thresholdOf(matches: readonly Statement[]): number | undefined {
-  let threshold = ALWAYS;
-  for (const match of matches) {
-    if (match.kind === "comment") continue;
-    if (match.kind !== "random" || threshold !== ALWAYS) return undefined;
-    threshold = match.negate ? ALWAYS - match.threshold : match.threshold;
-  }
-  return threshold;
+  return choiceRules(chain.chain)?.draws.map(({ index, threshold }) => ({ at: chain.rules[index]!, threshold }));
 }
 
 /** The endpoint a rule leads to as `ip:port`, or the name of its chain where that is not shown. */

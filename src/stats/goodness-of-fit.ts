@@ -121,3 +121,54 @@ export function poolCells(probabilities: ArrayLike<number>, total: number, minim
   }
   return [...cells, ...impossible].map((cell) => cell.sort((a, b) => a - b)).sort((a, b) => a[0]! - b[0]!);
 }
+
+/** The cell (or pool of cells) that is farthest from its expectation. */
+export interface Deviation {
+  /** Indexes of the given cells. */
+  readonly cells: readonly number[];
+  readonly observed: number;
+  readonly expected: number;
+  /** (observed - expected) / expected. */
+  readonly relative: number;
+  /** In standard deviations of a binomial count. */
+  readonly standardDeviations: number;
+}
+
+/** The largest deviation, in standard deviations, among the cells a test looked at; undefined where there is only one, or nothing was observed. */
+export function largestDeviation(
+  observed: ArrayLike<number>,
+  probabilities: ArrayLike<number>,
+  { cells, total }: Pick<FitTest, "cells" | "total">,
+): Deviation | undefined {
+  if (cells.length < 2 || total === 0) return undefined;
+  let largest: Deviation | undefined;
+  for (const cell of cells) {
+    const probability = Math.min(1, sumOf(cell, probabilities));
+    const expected = total * probability;
+    const count = sumOf(cell, observed);
+    if (expected === 0 && count === 0) continue;
+    const standardDeviations = (count - expected) / Math.sqrt(expected * (1 - probability));
+    if (largest === undefined || Math.abs(standardDeviations) > Math.abs(largest.standardDeviations))
+      largest = { cells: cell, observed: count, expected, relative: (count - expected) / expected, standardDeviations };
+  }
+  return largest;
+}
+
+/**
+ * The test of counts that come in clusters, all of a cluster in one cell, as the packets of a connection do: the statistic divided by the
+ * design effect (Rao and Scott 1981). `designEffect`: sum of the squared cluster sizes by their sum, at least 1. Cells are pooled by what
+ * they expect of independent observations.
+ */
+export function clusteredTest(
+  observed: ArrayLike<number>,
+  probabilities: ArrayLike<number>,
+  designEffect: number,
+  options: FitOptions = {},
+): FitTest {
+  const minimumExpected = (options.minimumExpected ?? 0) * designEffect;
+  const plain = chiSquareTest(observed, probabilities, { minimumExpected });
+  const statistic = plain.statistic / designEffect;
+  const { degreesOfFreedom } = plain;
+  const pValue = degreesOfFreedom === 0 ? plain.pValue : chiSquareTail(statistic, degreesOfFreedom);
+  return { ...plain, statistic, pValue };
+}

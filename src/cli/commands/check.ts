@@ -1,20 +1,30 @@
-import type { Command } from "commander";
-import { type Address, familyOf } from "../../packet/address.js";
-import { PacketBatch } from "../../packet/batch.js";
-import { makePacket, type Packet } from "../../packet/packet.js";
-import { hasPorts } from "../../packet/protocol.js";
-import { add, formatFraction, toNumber, ZERO } from "../../engine/fraction.js";
-import { linearEngine } from "../../engine/linear.js";
-import { OutcomeBatch, OutcomeFlag } from "../../engine/outcome-batch.js";
-import type { FinalVerdict } from "../../engine/types.js";
-import { type ReadService, type ReadServicePort, servicesOf } from "../../kube/read-services.js";
-import { chiSquareTest, type FitTest } from "../../stats/goodness-of-fit.js";
-import { type Cell, type CheckTitle, type CountedCell, drawCheck } from "../draw/check.js";
+import { type Command, Option } from "commander";
+import { holm } from "../../stats/holm.js";
+import { uniformityTest } from "../../stats/kolmogorov.js";
+import { formatCount } from "../../report/table.js";
+import { fixedSizes, type Sizes } from "../../traffic/sizes.js";
+import { type Expectation, EXPECTATIONS } from "../check/cells.js";
+import { judgeCounters } from "../check/counters.js";
+import { jsonCounters, jsonJudgement, jsonMany, jsonRepetition, jsonTraffic } from "../check/json.js";
+import { adjust, isTested, LEAST_EXPECTED } from "../check/judge.js";
+import { DRAWS, type DrawsName, PickCheck } from "../check/picks.js";
+import { type Target, targetsOf } from "../check/targets.js";
+import { checkTraffic } from "../check/traffic.js";
+import { drawCheck, drawTests } from "../draw/check.js";
+import { drawCounters, drawMany, drawRepetition, drawTraffic, type NamedJudgement } from "../draw/check-many.js";
 import { endpointText } from "../draw/packet.js";
-import { ANSWER_NO, blaming, UsageError } from "../failure.js";
+import { ANSWER_NO, DONE, UsageError } from "../failure.js";
 import type { Io } from "../io.js";
 import { addRulesOptions, loadRules, type RulesOptions } from "../options/rules.js";
-import { endpointWord, type EndpointWord, shareWord, wholeWord } from "../options/values.js";
+import {
+  choiceWord,
+  endpointWord,
+  type EndpointWord,
+  several,
+  shareWord,
+  sizesWord,
+  wholeWord,
+} from "../options/values.js";
 import {
   addEngineOption,
   addWalkOptions,
@@ -23,167 +33,263 @@ import {
   seedWord,
   type Walking,
   type WalkOptions,
-  warnOfMissingAddresses,
 } from "../options/walk.js";
-import { findServices, portTitle } from "../service-name.js";
 
-interface CheckOptions extends RulesOptions, WalkOptions {
-  readonly service: string;
+interface CheckOptions extends Omit<RulesOptions, "rules">, WalkOptions {
+  readonly rules?: string;
+  readonly counters?: string;
+  readonly service?: readonly string[];
   readonly samples: number;
   readonly seed: number;
   readonly alpha: number;
+  readonly draw: DrawsName;
+  readonly expect: Expectation;
+  readonly repeat?: number;
+  readonly by: "connection" | "packet";
+  readonly clients?: number;
+  readonly packetsPerConnection?: Sizes;
   readonly src?: EndpointWord;
   readonly engine: EngineName;
   readonly json?: true;
 }
 
-const MOST_SAMPLES = 1_000_000_000;
-const BATCH = 4096;
-/** Cells that expect fewer picks are pooled: the chi-square distribution does not hold for them. */
-const LEAST_EXPECTED = 5;
-/** Documentation addresses (RFC 5737, RFC 3849): no rule has them by chance. */
-const DEFAULT_SOURCES: Readonly<Record<"ip" | "ip6", Address>> = { ip: 0xc0000201, ip6: [0x20010db8, 0, 0, 1] };
-const DEFAULT_SOURCE_PORT = 40000;
+const MOST_SAMPLES = Number.MAX_SAFE_INTEGER;
+const MOST_CONNECTIONS = 1_000_000;
+const DEFAULT_CLIENTS = 64;
+const DEFAULT_SIZES = fixedSizes(1);
 
 const HELP = `
-Sends first packets to one service, counts which endpoint each gets, and compares the counts with the exact probabilities of
-the rules by Pearson's chi-square test. Cells that expect fewer than ${LEAST_EXPECTED} picks are pooled.
-Exit code 1: the p-value is below alpha, so the picks do not follow the rules.
+Sends first packets to services, counts which endpoint each gets, and compares the counts with the exact probabilities of the
+rules (--expect even: with equal ones) by Pearson's chi-square test and the G-test. Cells that expect fewer than ${LEAST_EXPECTED} picks are
+pooled. Several --service, or none for all: p-values are adjusted by Holm's method.
+--draw counts does not send packets: the counts are one multinomial draw from the probabilities of the rules, for any number.
+--repeat R: seeds S to S+R-1; the p-values themselves must be uniform (Kolmogorov-Smirnov).
+--by packet, or --clients: connections through conntrack, from C clients, each with its packets; picks and packets side by side.
+--counters F: F is "iptables-save -c" of a real node: were the picks that really happened chance, by service.
+Exit code 1: a p-value is below alpha, so the picks do not follow the probabilities.
 
-JSON (--json): {service, destination, protocol, engine, seed, samples, alpha, chiSquare, degreesOfFreedom, pValue, passed, cells:
-[{to, p: "num/den", expected, observed}]}.
+JSON (--json), RESULT = {samples, chiSquare, degreesOfFreedom, pValue, gTest: {statistic, pValue}, largestDeviation: {to: [...], relative,
+standardDeviations} | null, pooled: [[to, ...]], cells: [{to, p: "num/den", expected, observed}]}:
+  one service     {service, destination, protocol, engine, seed, alpha, draw, expect, passed, ...RESULT}
+  several         {engine, seed, alpha, draw, expect, passed, services: [{service, tested, adjustedPValue, ...RESULT}]}
+  --repeat        {engine, seed, alpha, draw, expect, passed, samples, services: [name], repeat, rejections, uniformity: {statistic, pValue,
+                  count}, pValues: [...]}: by seed, then by service; rejections: seeds with an adjusted p-value below alpha
+  traffic         {service, destination, protocol, engine, seed, alpha, passed, connections, clients, packetsPerConnection, picks, packets,
+                  designEffect, picksTest, packetsTest, correctedTest: {chiSquare, degreesOfFreedom, pValue},
+                  cells: [{to, p, picks, connections, packets}]}
+  --counters      {file, alpha, passed, services: [{service, chain, local, byAffinity, tested, adjustedPValue, ...RESULT}]}; p is a number
 
 Examples:
   chainwalk check --rules datasets/nginx-clusterip/rules.iptables-save --service default/nginx --samples 100000 --seed 7
-  chainwalk check --rules rules.iptables-save --service prod/web:http --engine linear --alpha 0.01 --json`;
+  chainwalk check --rules rules.iptables-save --samples 20000 --repeat 50 --json
+  chainwalk check --rules rules.iptables-save --service prod/web --by packet --packets-per-connection pareto:1.2 --samples 5000
+  iptables-save -c | chainwalk check --counters - --alpha 0.01`;
 
 export function define(command: Command, io: Io, finish: (exitCode: number) => void): void {
-  addRulesOptions(command)
-    .requiredOption("--service <name>", "namespace/name:port; what is clear may be left away")
-    .option("--samples <n>", "packets", wholeWord(1, MOST_SAMPLES), 100_000)
+  addRulesOptions(command, true)
+    .option("--counters <file>", "rules with the counters of a real node, instead of --rules")
+    .option(
+      "--service <name>",
+      "namespace/name:port; what is clear may be left away; repeat it (default: all)",
+      several(String),
+    )
+    .option("--samples <n>", "packets, or connections, to each service", wholeWord(1, MOST_SAMPLES), 100_000)
     .option("--seed <n>", "names the random numbers", seedWord, 1)
     .option("--alpha <p>", "p-value below which the answer is no", shareWord, 0.001)
+    .addOption(new Option("--draw <how>", DRAWS.join(" or ")).default("packets").argParser(choiceWord(DRAWS)))
+    .addOption(
+      new Option("--expect <what>", EXPECTATIONS.join(" or ")).default("rules").argParser(choiceWord(EXPECTATIONS)),
+    )
+    .option("--repeat <n>", "that many seeds, one after the other", wholeWord(2, 1_000_000))
+    .addOption(
+      new Option("--by <unit>", "connection or packet")
+        .default("connection")
+        .argParser(choiceWord(["connection", "packet"])),
+    )
+    .option(
+      "--clients <n>",
+      `clients the connections come from (by packet: ${DEFAULT_CLIENTS})`,
+      wholeWord(1, 1_000_000),
+    )
+    .option("--packets-per-connection <d>", "fixed:N, geometric:MEAN or pareto:SHAPE (default: fixed:1)", sizesWord)
     .option("--src <ip:port>", "client (default: a documentation address)", endpointWord);
   addWalkOptions(addEngineOption(command, "indexed"))
     .option("--json", "print JSON")
     .addHelpText("after", HELP)
-    .action(async (options: CheckOptions) => finish(await check(options, io)));
+    .action(async (options: CheckOptions) => finish((await check(options, io)) ? DONE : ANSWER_NO));
 }
 
-async function check(options: CheckOptions, io: Io): Promise<number> {
-  const rules = await loadRules(options, io);
-  const { service, port } = onlyPort(servicesOf(rules.resolved.ruleset), options.service);
-  const packet = packetTo(port, options);
+async function check(options: CheckOptions, io: Io): Promise<boolean> {
+  if (options.counters !== undefined) return checkCounters(options.counters, options, io);
+  if (options.rules === undefined) throw new UsageError("either --rules or --counters is needed");
+  const rules = await loadRules({ ...options, rules: options.rules }, io);
+  const targets = targetsOf(rules.resolved.ruleset, options);
   const walking = await prepareWalk(rules, options, io, "fused");
-  const { cells, given } = blaming(rules.source, () => expectedCells(walking, packet));
-  warnOfMissingAddresses(given, io);
-  const observed = blaming(rules.source, () => samplePicks(walking, packet, options.samples, cells, io));
-  const test = chiSquareTest(
-    observed,
-    cells.map((cell) => toNumber(cell.probability)),
-    { minimumExpected: LEAST_EXPECTED },
-  );
-  const counted = cells.map((cell, i) => ({ ...cell, observed: observed[i]! }));
-  const title = {
-    service: portTitle(service, port),
-    destination: endpointText(packet.dst, packet.dport, packet.protocol),
-    protocol: port.protocolName,
-    engine: walking.engine.name,
-    seed: options.seed,
-    alpha: options.alpha,
-  };
-  if (options.json === true) io.write(`${JSON.stringify(jsonCheck(title, counted, test), undefined, 1)}\n`);
-  else io.write(drawCheck(title, counted, test));
-  return test.pValue < options.alpha ? ANSWER_NO : 0;
+  if (options.by === "packet" || options.clients !== undefined) return traffic(walking, targets, options, io);
+  if (options.packetsPerConnection !== undefined)
+    throw new UsageError("--packets-per-connection goes with --by packet: picks are counted by connection");
+  const picks = new PickCheck(walking, targets, { ...options, draws: options.draw }, io);
+  if (options.repeat !== undefined) return repeated(picks, walking, targets, options.repeat, options, io);
+  return targets.length === 1
+    ? checkOne(picks, walking, targets[0]!, options, io)
+    : checkMany(picks, walking, targets, options, io);
 }
 
-function onlyPort(services: readonly ReadService[], name: string): { service: ReadService; port: ReadServicePort } {
-  const found = findServices(services, name).flatMap((service) => service.ports.map((port) => ({ service, port })));
-  if (found.length === 1) return found[0]!;
-  if (found.length === 0)
-    throw new UsageError(`--service ${name}: the rules hold no such Service (see "chainwalk services")`);
-  const titles = found.map(({ service, port }) => portTitle(service, port));
-  throw new UsageError(
-    `--service ${name} means several: ${titles.slice(0, 8).join(", ")}${titles.length > 8 ? ", ..." : ""}`,
-  );
+/** What every answer says of how it came about. */
+function circumstances({ engine }: Walking, { seed, alpha, draw, expect }: CheckOptions): object {
+  return { engine: engine.name, seed, alpha, draw, expect };
 }
 
-function packetTo(port: ReadServicePort, options: CheckOptions): Packet {
-  const dst = port.clusterIPs[0] ?? port.loadBalancerIPs[0] ?? port.externalIPs[0];
-  if (dst === undefined || port.port === 0)
-    throw new UsageError(`--service ${options.service}: the rules show no address of it that packets could be sent to`);
-  const family = familyOf(dst);
-  const src = options.src?.address ?? DEFAULT_SOURCES[family];
-  if (familyOf(src) !== family) throw new UsageError("--src is not of the service's family");
-  return makePacket({
-    src,
-    dst,
-    protocol: port.protocol,
-    sport: hasPorts(port.protocol) ? (options.src?.port ?? DEFAULT_SOURCE_PORT) : 0,
-    dport: port.port,
-    entrance: options.hook ?? "prerouting",
-    ...(options.iif === undefined ? {} : { iif: options.iif }),
-    ...(options.mark === undefined ? {} : { mark: options.mark }),
-  });
+/** `by indexed, seed 1`. */
+function howDrawn({ engine }: Walking, { seed, draw, expect }: CheckOptions): string {
+  const by = draw === "counts" ? "drawn as counts" : `by ${engine.name}`;
+  return `${by}, seed ${seed}${expect === "even" ? ", against equal shares" : ""}`;
 }
 
-/** Where packets may go by the rules, exactly: linear's outcomes, by destination or verdict. */
-function expectedCells(walking: Walking, packet: Packet): { cells: Cell[]; given: readonly string[] } {
-  const { rules, context, ipsets } = walking;
-  const { outcomes, given } = linearEngine(rules.resolved, { ipsets }).outcomes(packet, context);
-  const cells = new Map<string, Cell>();
-  for (const { outcome, probability } of outcomes) {
-    const to = cellName(outcome.verdict, outcome.destination, packet.protocol);
-    const known = cells.get(to);
-    cells.set(to, { to, probability: known === undefined ? probability : add(known.probability, probability) });
+function addressing({ service, packet, port }: Target): { service: string; destination: string; protocol: string } {
+  const destination = endpointText(packet.dst, packet.dport, packet.protocol);
+  return { service, destination, protocol: port.protocolName };
+}
+
+const inJson = (value: object): string => `${JSON.stringify(value, undefined, 1)}\n`;
+
+function checkOne(picks: PickCheck, walking: Walking, target: Target, options: CheckOptions, io: Io): boolean {
+  const [judgement] = picks.run(options.seed);
+  const { alpha, expect } = options;
+  const { pValue, total } = judgement!.chiSquare;
+  const passed = pValue >= alpha;
+  const { service, destination, protocol } = addressing(target);
+  if (options.json === true) {
+    io.write(
+      inJson({
+        service,
+        destination,
+        protocol,
+        ...circumstances(walking, options),
+        passed,
+        ...jsonJudgement(judgement!),
+      }),
+    );
+    return passed;
   }
-  return { cells: [...cells.values()], given };
+  const title = `${service}: ${destination} ${protocol}, ${formatCount(total)} picks ${howDrawn(walking, options)}`;
+  const what = expect === "even" ? "equal shares" : "the probabilities of the rules";
+  const verdict = passed
+    ? `Nothing speaks against ${what} (p >= ${alpha}).`
+    : `The picks do NOT follow ${what} (p < ${alpha}).`;
+  io.write(drawCheck(title, judgement!, [...drawTests(judgement!), ...(isTested(judgement!) ? [verdict] : [])]));
+  return passed;
 }
 
-function cellName(verdict: FinalVerdict, to: { address: Address; port: number } | undefined, protocol: number): string {
-  if (verdict !== "accept") return verdict === "drop" ? "DROP" : "REJECT";
-  return to === undefined ? "ACCEPT" : endpointText(to.address, to.port, protocol);
+function checkMany(
+  picks: PickCheck,
+  walking: Walking,
+  targets: readonly Target[],
+  options: CheckOptions,
+  io: Io,
+): boolean {
+  const judgements = picks.run(options.seed);
+  const adjusted = adjust(judgements);
+  const all = judgements.map((one, i): NamedJudgement => ({
+    ...one,
+    service: targets[i]!.service,
+    adjusted: adjusted[i]!,
+  }));
+  const passed = adjusted.every((p) => p >= options.alpha);
+  if (options.json === true) io.write(inJson({ ...circumstances(walking, options), passed, services: jsonMany(all) }));
+  else {
+    const title = `${targets.length} services, ${formatCount(options.samples)} picks each ${howDrawn(walking, options)}`;
+    io.write(drawMany(title, all, options.alpha));
+  }
+  return passed;
 }
 
-/** Counts of the cells, in their order. A pick that no cell expects is added as a cell of probability 0. */
-function samplePicks(walking: Walking, packet: Packet, samples: number, cells: Cell[], io: Io): number[] {
-  const { engine, context } = walking;
-  const batch = new PacketBatch(packet.family, Math.min(BATCH, samples));
-  for (let i = 0; i < batch.capacity; i++) batch.set(i, packet, i, context.connection);
-  const out = new OutcomeBatch(packet.family, batch.capacity);
-  const counts = new Map(cells.map((cell) => [cell.to, 0]));
-  for (let done = 0; done < samples; done += batch.count) {
-    batch.count = Math.min(batch.capacity, samples - done);
-    for (let i = 0; i < batch.count; i++) batch.id[i] = done + i;
-    engine.classifyBatch(batch, context, out);
-    for (let i = 0; i < batch.count; i++) {
-      const { verdict, flags, dst, dport } = out.get(i);
-      const to = (flags & OutcomeFlag.dnat) === 0 ? undefined : { address: dst, port: dport };
-      const name = cellName(verdict as FinalVerdict, to, packet.protocol);
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
-    if (io.interactive && (done / BATCH) % 64 === 0)
-      io.complain(`\r${Math.floor((done / samples) * 100)} % of ${samples} packets`);
+function repeated(
+  picks: PickCheck,
+  walking: Walking,
+  targets: readonly Target[],
+  repeat: number,
+  options: CheckOptions,
+  io: Io,
+): boolean {
+  const pValues: number[] = [];
+  let rejections = 0;
+  for (let i = 0; i < repeat; i++) {
+    const own = picks.run(options.seed + i).filter(isTested);
+    const found = own.map(({ chiSquare }) => chiSquare.pValue);
+    if (holm(found).some((p) => p < options.alpha)) rejections++;
+    pValues.push(...found);
+    if (io.interactive) io.complain(`\r${i + 1} of ${repeat} seeds`);
   }
   if (io.interactive) io.complain("\r\u001b[K");
-  for (const to of counts.keys()) if (!cells.some((cell) => cell.to === to)) cells.push({ to, probability: ZERO });
-  return cells.map((cell) => counts.get(cell.to)!);
+  if (pValues.length === 0)
+    throw new UsageError("--repeat: only one outcome is possible, or samples are too few: there is nothing to test");
+  const repetition = { repeat, rejections, uniformity: uniformityTest(pValues), pValues };
+  const passed = repetition.uniformity.pValue >= options.alpha;
+  const { samples } = options;
+  if (options.json === true) {
+    const services = targets.map((target) => target.service);
+    io.write(inJson({ ...circumstances(walking, options), passed, samples, services, ...jsonRepetition(repetition) }));
+  } else {
+    const names = targets.length === 1 ? targets[0]!.service : `${targets.length} services`;
+    const title = `${names}, ${formatCount(samples)} picks each ${howDrawn(walking, options)} to ${options.seed + repeat - 1}`;
+    io.write(drawRepetition(title, repetition, options.alpha));
+  }
+  return passed;
 }
 
-/** The schema of `--json`. */
-function jsonCheck(title: CheckTitle, cells: readonly CountedCell[], test: FitTest): object {
-  return {
-    ...title,
-    samples: test.total,
-    chiSquare: test.statistic,
-    degreesOfFreedom: test.degreesOfFreedom,
-    pValue: test.pValue,
-    passed: test.pValue >= title.alpha,
-    cells: cells.map(({ to, probability, observed }) => ({
-      to,
-      p: formatFraction(probability),
-      expected: toNumber(probability) * test.total,
-      observed,
-    })),
-  };
+function traffic(walking: Walking, targets: readonly Target[], options: CheckOptions, io: Io): boolean {
+  const { samples: connections, clients = DEFAULT_CLIENTS, seed, alpha, repeat, draw, expect } = options;
+  const [target] = targets;
+  if (targets.length > 1 || repeat !== undefined || draw === "counts" || expect === "even")
+    throw new UsageError(
+      "--by packet and --clients take one --service, and no --repeat, --draw counts or --expect even",
+    );
+  if (connections > MOST_CONNECTIONS)
+    throw new UsageError(
+      `--samples ${connections}: at most ${MOST_CONNECTIONS} connections can be sent packet by packet`,
+    );
+  const sizes = options.packetsPerConnection ?? DEFAULT_SIZES;
+  const found = checkTraffic(walking, target!, { connections, clients, sizes, seed }, io);
+  const passed = found.picksTest.pValue >= alpha;
+  const { service, destination, protocol } = addressing(target!);
+  if (options.json === true) {
+    const how = {
+      engine: walking.engine.name,
+      seed,
+      alpha,
+      passed,
+      connections,
+      clients,
+      packetsPerConnection: sizes.name,
+    };
+    io.write(inJson({ service, destination, protocol, ...how, ...jsonTraffic(found) }));
+  } else {
+    const counts = `${formatCount(connections)} connections, ${formatCount(found.packets)} packets (${sizes.name})`;
+    const title = `${service}: ${counts} from ${formatCount(clients)} clients by ${walking.engine.name}, seed ${seed}`;
+    io.write(drawTraffic(title, found, target!.port.choice.affinitySeconds > 0, alpha));
+  }
+  return passed;
+}
+
+async function checkCounters(file: string, options: CheckOptions, io: Io): Promise<boolean> {
+  if (options.rules !== undefined)
+    throw new UsageError("--counters has its own rules: give either --rules or --counters");
+  const rules = await loadRules({ ...options, rules: file }, io);
+  const judgements = judgeCounters(rules, options.service);
+  const adjusted = adjust(judgements);
+  const all = judgements.map((one, i) => ({
+    ...one,
+    service: one.choice.local ? `${one.choice.service} (local)` : one.choice.service,
+    adjusted: adjusted[i]!,
+  }));
+  const passed = adjusted.every((p) => p >= options.alpha);
+  const picks = all.reduce((sum, one) => sum + one.chiSquare.total, 0);
+  if (options.json === true)
+    io.write(inJson({ file: rules.source.file, alpha: options.alpha, passed, services: jsonCounters(all) }));
+  else {
+    const title = `${rules.source.file}: ${formatCount(picks)} picks that were made, of ${all.length} services`;
+    io.write(drawCounters(title, all, options.alpha));
+  }
+  return passed;
 }

@@ -24,12 +24,11 @@ export interface LoadedRules {
   readonly format: RuleFormat;
 }
 
-export function addRulesOptions(command: Command): Command {
-  return command
-    .requiredOption(
-      "--rules <file>",
-      "iptables-save text, iptables -S listing, nft list ruleset text or JSON, gzipped or not",
-    )
+/** With `optional` the command has another way to its answer, and asks for the rules itself. */
+export function addRulesOptions(command: Command, optional = false): Command {
+  const flags = "--rules <file>";
+  const about = "iptables-save text, iptables -S listing, nft list ruleset text or JSON, gzipped or not";
+  return (optional ? command.option(flags, about) : command.requiredOption(flags, about))
     .addOption(
       new Option("--from <format>", `format of the rules (otherwise recognised): ${formats.join(", ")}`).argParser(
         choiceWord(formats),

@@ -6,6 +6,7 @@ import type { RouteEntry } from "../../packet/node.js";
 import type { Entrance } from "../../packet/packet.js";
 import { parsePrefix, prefixLength } from "../../packet/prefix.js";
 import { parseProtocol } from "../../packet/protocol.js";
+import { fixedSizes, geometricSizes, MOST_PACKETS, paretoSizes, type Sizes } from "../../traffic/sizes.js";
 
 /** An address with its port; a port of null was not given. */
 export interface EndpointWord {
@@ -55,6 +56,21 @@ export function shareWord(text: string): number {
   if (!/^(\d+\.?\d*|\.\d+)(e-?\d+)?$/i.test(text) || !(value <= 1))
     throw new InvalidArgumentError("Expected a number from 0 to 1.");
   return value;
+}
+
+/** Packets per connection: `fixed:N`, `geometric:MEAN`, `pareto:SHAPE`. */
+export function sizesWord(text: string): Sizes {
+  const [, kind, figure] = /^(fixed|geometric|pareto):(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+  try {
+    if (kind === "fixed") return fixedSizes(Number(figure));
+    if (kind === "geometric") return geometricSizes(Number(figure));
+    if (kind === "pareto") return paretoSizes(Number(figure));
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+  }
+  throw new InvalidArgumentError(
+    `Expected fixed:N, geometric:MEAN (1 to ${MOST_PACKETS} packets) or pareto:SHAPE (0.5 to 10).`,
+  );
 }
 
 /** A packet mark: a uint32, decimal or with 0x. */
