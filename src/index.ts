@@ -48,6 +48,8 @@ export type { EndpointSlice, KubernetesObject, Service } from "./kube/objects.js
 export { type Cluster, synthesizeCluster, type SyntheticOptions } from "./kube/synthetic.js";
 
 export { complete } from "./kube/complete.js";
+export { countedChoices, type CountedChoice, type CountedEndpoint } from "./kube/read-counters.js";
+export { type PickMechanism, pickMechanisms, pickShares } from "./kube/pick-shares.js";
 export { type ReadService, servicesOf } from "./kube/read-services.js";
 
 export {
@@ -99,8 +101,10 @@ export { Datapath } from "./datapath/datapath.js";
 export { BatchResults } from "./datapath/results.js";
 export type { DatapathOptions, DropReason, Result } from "./datapath/single.js";
 
+export { type ConnectionsOptions, type ConnectionsResult, sendConnections } from "./traffic/connections.js";
 export { destinationsOf, type Destination, type Destinations } from "./traffic/destinations.js";
 export { type FlowOptions, FlowSource } from "./traffic/flows.js";
+export { type Fate, type FateCount, PickSampler } from "./traffic/picks.js";
 export {
   fixedPopularity,
   type Popularity,
@@ -108,6 +112,7 @@ export {
   weightedPopularity,
   zipfPopularity,
 } from "./traffic/popularity.js";
+export { fixedSizes, geometricSizes, paretoSizes, type Sizes } from "./traffic/sizes.js";
 
 export { chiSquareQuantile, chiSquareTail, noncentralTail } from "./stats/chi-square.js";
 export { chiSquareTest, type FitTest, gTest } from "./stats/goodness-of-fit.js";
