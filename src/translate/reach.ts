@@ -49,7 +49,8 @@ export class Reach {
   }
 
   private decidesByRules({ name, rules }: Chain): boolean {
-    const coming = this.protocols.get(name) ?? new Set<number>();
+    const coming = this.protocols.get(name);
+    if (coming === undefined) return false; // no packet comes there
     for (const { statements } of rules) {
       const last = statements[statements.length - 1];
       if (last?.kind === "return" || last?.kind === "opaque-target") return false;

@@ -178,10 +178,10 @@ const cases: readonly BadCase[] = [
     "generate --services 2 --kube-proxy-version v1.20",
     /^chainwalk: .*nearest is v1\.17/,
   ),
-  use("a mode that is not there yet", "generate --services 2 --mode nftables", /^chainwalk: --mode nftables/),
+  use("a mode that is not there", "generate --services 2 --mode ipvs", /^chainwalk: .*'ipvs'.*iptables, nftables/),
   use("a bad mix of protocols", "generate --services 2 --protocols tcp=1,http=2", /^chainwalk: .*tcp=90/),
   use("a stage there is not", `compile --rules ${NGINX_RULES} --stage link`, /^chainwalk: .*'link'.*partition/),
-  use("a stage as JSON", `compile --rules ${NGINX_RULES} --stage fuse --json`, /^chainwalk: --stage prints text/),
+  use("a stage as JSON", `compile --rules ${NGINX_RULES} --stage pick --json`, /^chainwalk: --stage prints text/),
 ];
 
 describe("bad use and bad input", () => {

@@ -78,10 +78,36 @@ describe("generate --objects", () => {
       /^c:2:7: mode: unknown mode "fancy"/,
     ],
     [
-      "a mode not written yet",
+      "a mode that is not written",
       "--objects before --config c",
-      { c: `${CONFIG}mode: nftables\n` },
-      /^chainwalk: the configuration's mode is nftables/,
+      { c: `${CONFIG}mode: ipvs\n` },
+      /^chainwalk: the configuration's mode is ipvs, which is not written; --mode iptables or nftables/,
+    ],
+    [
+      "nftables mode before there was one",
+      "--objects before --node-name n --node-ip 1.2.3.4 --mode nftables --kube-proxy-version v1.26",
+      {},
+      /^chainwalk: kube-proxy v1\.26 has no nftables mode; the oldest with it is v1\.29/,
+    ],
+    [
+      "a partial sync of nftables",
+      "--since before --objects after --node-name n --mode nftables",
+      {},
+      /^chainwalk: --since .* is for --mode iptables/,
+    ],
+    [
+      "a detector nft refuses",
+      "--objects before --config c --node-ip 1.2.3.4",
+      {
+        c: `${CONFIG}mode: nftables\ndetectLocalMode: InterfaceNamePrefix\ndetectLocal:\n  interfaceNamePrefix: veth\n`,
+      },
+      /^chainwalk: detectLocalMode InterfaceNamePrefix .* nft refuses iif "veth\*"/,
+    ],
+    [
+      "a ServiceCIDR that is none",
+      "--objects o --node-name n --node-ip 1.2.3.4 --mode nftables",
+      { o: `apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata:\n  name: a\nspec:\n  cidrs: [10.0.0.0]\n` },
+      /o:6:11: ServiceCIDR a: spec\.cidrs\[0\]: "10\.0\.0\.0" is no prefix/,
     ],
     ["a tab", "--objects o --node-name n", { o: "kind: List\nitems:\n\t- a\n" }, /^o:3:1: this is no YAML: Tabs/],
     [

@@ -158,7 +158,7 @@ describe("a translated rule set decides every packet alike", () => {
       { seed, numRuns: long ? 4000 : 300 },
     );
     expect(folded).toBeGreaterThan(500);
-    expect(chosen).toBeGreaterThan(100);
+    expect(chosen).toBeGreaterThan(50);
   });
 });
 
@@ -221,15 +221,23 @@ const choice: fc.Arbitrary<Rule[]> = fc
 const marking = (xor: number): Rule => ({ statements: [{ kind: "set-mark", field: "mark", clear: 0, xor }] });
 const plainChain = (name: string, ...rules: Rule[]): Table["chains"][number] => ({ name, rules });
 
+/** Of any protocol: chains that decide for one only return some packets. */
+const straightToPick: Rule = { statements: [{ kind: "jump", chain: "PICK" }] };
+
 const serviceLike: fc.Arbitrary<RuleSet> = fc
-  .tuple(fc.array(exactRule, { minLength: 3, maxLength: 12 }), fc.array(exactRule, { maxLength: 3 }), choice)
-  .map(([services, later, pick]) => {
+  .tuple(
+    fc.array(exactRule, { minLength: 3, maxLength: 12 }),
+    fc.array(exactRule, { maxLength: 3 }),
+    choice,
+    fc.boolean(),
+  )
+  .map(([services, later, pick, straight]) => {
     const forward = { name: "FORWARD", base: builtinBase("filter", "FORWARD", "accept")! };
     const input = { name: "INPUT", base: builtinBase("filter", "INPUT", "accept")! };
     const jump: Rule = { statements: [{ kind: "jump", chain: "SERVICES" }] };
     const chains = [
       { ...input, rules: [jump, marking(16)] },
-      { ...forward, rules: [jump, marking(16)] },
+      { ...forward, rules: [jump, ...(straight ? [straightToPick] : []), marking(16)] },
       plainChain("SERVICES", ...services, marking(32)),
       plainChain("PICK", ...pick),
       plainChain("A", marking(2)),

@@ -3,7 +3,6 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Address, Family } from "../../packet/address.js";
 import { parsePrefix } from "../../packet/prefix.js";
 import { ProblemError } from "../../ruleset/problem.js";
-import type { Layout } from "../../kube/iptables-mode/layout.js";
 import { DEFAULT_LAYOUT, layoutOf } from "../../kube/iptables-mode/layout.js";
 import type { SyntheticOptions } from "../../kube/synthetic.js";
 import { type EndpointCounts, type SyntheticType, syntheticTypes } from "../../kube/synthetic-draws.js";
@@ -19,7 +18,8 @@ export interface TargetOptions {
   readonly zone?: string;
   readonly podCidr?: readonly string[];
   readonly mode?: (typeof MODES)[number];
-  readonly kubeProxyVersion: Layout;
+  /** A version whose iptables rules are known; which layout it means depends on the mode. */
+  readonly kubeProxyVersion: string;
   readonly ipFamily?: Family;
   readonly nfacct?: true;
   readonly conntrackBeLiberal?: true;
@@ -69,13 +69,16 @@ export function addTargetOptions(command: Command): Command {
       several(prefixWord),
     )
     .addOption(
-      new Option("--mode <mode>", "iptables (default: the mode of the configuration, else iptables)").argParser(
+      new Option("--mode <mode>", "iptables or nftables (default: that of the configuration, else iptables)").argParser(
         choiceWord(MODES),
       ),
     )
     .addOption(
-      new Option("--kube-proxy-version <version>", "v1.12, v1.17, v1.26, v1.27 and later (default: v1.30)")
-        .default(DEFAULT_LAYOUT, DEFAULT_LAYOUT.version)
+      new Option(
+        "--kube-proxy-version <version>",
+        "v1.12, v1.17, v1.26, v1.27 and later; nftables from v1.29 on (default: v1.30)",
+      )
+        .default(DEFAULT_LAYOUT.version)
         .argParser(versionWord),
     )
     .option("--ip-family <family>", "ipv4 (default) or ipv6", familyWord)
@@ -109,9 +112,10 @@ export function addSyntheticOptions(command: Command): Command {
     );
 }
 
-function versionWord(text: string): Layout {
+function versionWord(text: string): string {
   try {
-    return layoutOf(text);
+    layoutOf(text);
+    return text;
   } catch (failure) {
     if (!(failure instanceof ProblemError)) throw failure;
     throw new InvalidArgumentError(`${failure.message[0]!.toUpperCase()}${failure.message.slice(1)}.`);

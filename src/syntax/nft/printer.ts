@@ -46,6 +46,7 @@ export function* printNftInPieces(ruleset: RuleSet): Generator<string> {
 const printOpaque = ({ text }: OpaqueTable): string => `${text}\n`;
 
 function* tableLines(table: Table): Generator<string> {
+  yield* table.remarks?.before ?? [];
   yield `table ${table.family} ${table.name} {`;
   if (table.comment !== undefined) yield `\tcomment "${table.comment}"`;
   let first = true;
