@@ -1,58 +1,69 @@
-import { type Address, formatEndpoint } from "../packet/address.js";
-import type { RuleSet } from "../ruleset/types.js";
+import { formatEndpoint } from "../packet/address.js";
+import type { RuleSet, Table } from "../ruleset/types.js";
+import { shares } from "./choice-precision.js";
 import { choiceRules } from "./choice-rules.js";
+import { countedDraws } from "./nftables-mode/counted-draws.js";
 import { translationOf } from "./read-endpoints.js";
 import { frontendsOf } from "./read-frontends.js";
 
 /** The picks that a chain which chooses among endpoints has made, by the counters of its rules. */
 export interface CountedChoice {
-  /** `KUBE-SVC-...` */
+  /** `KUBE-SVC-...`, `service-...` */
   readonly chain: string;
   /** The service port name, or the name of the chain where no comment tells. */
   readonly service: string;
-  /** `SVL` and `XLB` choose among the endpoints of this node. */
+  /** Whether it chooses among the endpoints of this node. */
   readonly local: boolean;
   readonly endpoints: readonly CountedEndpoint[];
-  /** First packets that session affinity led to the endpoint they had: they were not drawn. */
+  /** First packets that session affinity led to the endpoint they had, as far as they are counted apart: they were not drawn. */
   readonly byAffinity: number;
+  /** The counters count other packets besides the picks (session affinity, another choice), so that they cannot be judged. */
+  readonly mixed: boolean;
 }
 
 export interface CountedEndpoint {
   /** `ip:port`, or the name of its chain where that is not shown. */
   readonly to: string;
-  readonly address: Address | undefined;
-  /** Of its rule: it takes threshold / 2^31 of the packets that come to it. */
-  readonly threshold: number;
+  /** The probability with which it is picked, where one is picked. */
+  readonly share: number;
   /** Packets its rule matched: first packets of connections, as the nat chains see no others. */
   readonly packets: number;
 }
 
-/** The counted choices of a rule set in iptables mode, in the order of its chains. Undefined where its rules have no counters at all. */
+/** The counted choices of a rule set of kube-proxy, in the order of its chains. Undefined where its rules have no counters. */
 export function countedChoices(ruleset: RuleSet): CountedChoice[] | undefined {
-  let counted = false;
-  const choices: CountedChoice[] = [];
-  for (const nat of ruleset.tables) {
-    if (nat.name !== "nat") continue;
-    const chains = new Map(nat.chains.map((chain) => [chain.name, chain]));
-    const labels = new Map(
-      frontendsOf(nat, undefined).flatMap(({ chain, label }) => (chain ? [[chain.hash, label]] : [])),
-    );
-    for (const chain of nat.chains) {
-      counted ||= chain.rules.some((rule) => rule.counters !== undefined);
-      const choice = choiceRules(chain);
-      if (choice === undefined || choice.draws.length === 0) continue;
-      choices.push({
+  const choices = ruleset.tables
+    .map((table) => (table.name === "nat" ? countedRules(table) : countedDraws(table)))
+    .filter((found) => found !== undefined);
+  return choices.length === 0 ? undefined : choices.flat();
+}
+
+/** Of iptables mode: the counters of the rules that draw. */
+function countedRules(nat: Table): CountedChoice[] | undefined {
+  if (!nat.chains.some((chain) => chain.rules.some((rule) => rule.counters !== undefined))) return undefined;
+  const chains = new Map(nat.chains.map((chain) => [chain.name, chain]));
+  const labels = new Map(
+    frontendsOf(nat, undefined).flatMap(({ chain, label }) => (chain ? [[chain.hash, label]] : [])),
+  );
+  return nat.chains.flatMap((chain): CountedChoice[] => {
+    const choice = choiceRules(chain);
+    if (choice === undefined || choice.draws.length === 0) return [];
+    const parts = shares(choice.draws.map(({ threshold }) => threshold));
+    const taken = parts.reduce((sum, part) => sum + part, 0);
+    return [
+      {
         chain: chain.name,
         service: labels.get(chain.name.slice("KUBE-SVC-".length)) ?? chain.name,
         local: !chain.name.startsWith("KUBE-SVC-"),
-        endpoints: choice.draws.map(({ rule, target, threshold }) => {
+        endpoints: choice.draws.map(({ rule, target }, i) => {
           const { address, port } = translationOf(chains.get(target));
           const to = address === undefined || port === undefined ? target : formatEndpoint(address, port);
-          return { to, address, threshold, packets: rule.counters?.packets ?? 0 };
+          // What reaches no rule of the choice is in no counter: shares are of what the rules took.
+          return { to, share: taken === 0 ? 0 : parts[i]! / taken, packets: rule.counters?.packets ?? 0 };
         }),
         byAffinity: choice.affinity.reduce((sum, rule) => sum + (rule.counters?.packets ?? 0), 0),
-      });
-    }
-  }
-  return counted ? choices : undefined;
+        mixed: false,
+      },
+    ];
+  });
 }

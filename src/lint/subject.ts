@@ -1,9 +1,9 @@
-import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../ruleset/resolve.js";
+import type { ResolvedRule, ResolvedRuleSet } from "../ruleset/resolve.js";
 import type { Table } from "../ruleset/types.js";
 import { tablesWith } from "../syntax/iptables/builtin.js";
 import { frontendsByTable, type PlacedFrontend } from "./services.js";
 import { shadowsOf } from "./shadows.js";
-import { type ChainTraits, targetsOf, traitsOf } from "./traits.js";
+import { type ChainTraits, traitsOf } from "./traits.js";
 
 /** What all checks look at: the rules, and what is known of each chain as a whole. Arrays are by chain id. */
 export interface Subject {
@@ -22,17 +22,16 @@ export interface Subject {
 }
 
 export function subjectOf(resolved: ResolvedRuleSet): Subject {
-  const targets = resolved.rules.map((rule) => targetsOf(rule, resolved));
-  const traits = traitsOf(resolved, targets);
+  const traits = traitsOf(resolved);
   const shadows = shadowsOf(resolved, traits);
   const callers: ResolvedRule[][] = resolved.chains.map(() => []);
-  for (const rule of resolved.rules) for (const target of targets[rule.id]!) callers[target.id]!.push(rule);
+  for (const rule of resolved.rules) for (const target of rule.targets) callers[target.id]!.push(rule);
   const whole = new Map(resolved.ruleset.tables.map((table) => [table, isWhole(table)]));
   return {
     resolved,
     shadows,
     callers,
-    reached: reachedChains(resolved, targets, shadows),
+    reached: reachedChains(resolved, shadows),
     traits,
     frontends: frontendsByTable(resolved),
     isWhole: (table) => whole.get(table) === true,
@@ -48,18 +47,14 @@ function isWhole(table: Table): boolean {
   );
 }
 
-function reachedChains(
-  resolved: ResolvedRuleSet,
-  targets: readonly (readonly ResolvedChain[])[],
-  shadows: ReadonlyMap<number, ResolvedRule>,
-): Uint8Array {
+function reachedChains(resolved: ResolvedRuleSet, shadows: ReadonlyMap<number, ResolvedRule>): Uint8Array {
   const reached = new Uint8Array(resolved.chains.length);
   const todo = resolved.chains.filter((chain) => chain.base !== undefined);
   for (const chain of todo) reached[chain.id] = 1;
   for (let chain = todo.pop(); chain !== undefined; chain = todo.pop()) {
     for (const rule of chain.rules) {
       if (shadows.has(rule.id)) continue;
-      for (const target of targets[rule.id]!) {
+      for (const target of rule.targets) {
         if (reached[target.id] === 1) continue;
         reached[target.id] = 1;
         todo.push(target);

@@ -1,6 +1,6 @@
 /** What each chain may do to a packet, as a whole. */
 import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../ruleset/resolve.js";
-import type { Statement, Verdict } from "../ruleset/types.js";
+import type { Statement } from "../ruleset/types.js";
 
 /** What entering a chain may do to a packet, with the chains it leads to. True where an unknown statement leaves it open, but for `takesAll`. */
 export interface ChainTraits {
@@ -14,34 +14,13 @@ export interface ChainTraits {
   readonly takesAll: boolean;
 }
 
-/** The chains a rule may lead to. */
-export function targetsOf(rule: ResolvedRule, resolved: ResolvedRuleSet): readonly ResolvedChain[] {
-  const last = rule.rule.statements[rule.rule.statements.length - 1];
-  if (rule.target !== undefined) return [rule.target];
-  if (last?.kind !== "verdict-map") return [];
-  const { table } = rule.chain;
-  const { map } = last;
-  const definition = typeof map === "string" ? table.maps.find((one) => one.name === map) : { elements: map };
-  const found = new Set<ResolvedChain>();
-  for (const element of definition?.elements ?? []) {
-    const verdict: Verdict | undefined = "verdict" in element ? element.verdict : undefined;
-    const chain =
-      verdict?.kind === "jump" || verdict?.kind === "goto" ? resolved.findChain(table, verdict.chain) : undefined;
-    if (chain !== undefined) found.add(chain);
-  }
-  return [...found];
-}
-
 /** Chains after those they lead to: depth first, with a stack of its own, as chains may nest deeper than the JavaScript stack. */
-function bottomUp(
-  chains: readonly ResolvedChain[],
-  targets: readonly (readonly ResolvedChain[])[],
-): readonly ResolvedChain[] {
+function bottomUp(chains: readonly ResolvedChain[]): readonly ResolvedChain[] {
   const order: ResolvedChain[] = [];
   const seen = new Uint8Array(chains.length);
   const enter = (chain: ResolvedChain): { chain: ResolvedChain; left: ResolvedChain[] } => {
     seen[chain.id] = 1;
-    return { chain, left: chain.rules.flatMap((rule) => targets[rule.id]!) };
+    return { chain, left: chain.rules.flatMap((rule) => rule.targets) };
   };
   for (const start of chains) {
     if (seen[start.id] === 1) continue;
@@ -64,9 +43,9 @@ const CHANGES: ChainTraits = { ...NOTHING, changes: true, acts: true };
 const ACTS: ChainTraits = { ...NOTHING, acts: true };
 const DECIDES: ChainTraits = { decides: true, changes: false, acts: true, takesAll: true };
 
-export function traitsOf(resolved: ResolvedRuleSet, targets: readonly (readonly ResolvedChain[])[]): ChainTraits[] {
+export function traitsOf(resolved: ResolvedRuleSet): ChainTraits[] {
   const traits: ChainTraits[] = resolved.chains.map(() => UNKNOWN);
-  for (const chain of bottomUp(resolved.chains, targets)) {
+  for (const chain of bottomUp(resolved.chains)) {
     let [decides, changes, acts] = [false, false, false];
     // Whether a packet may have left the chain for its caller before the rule at hand.
     let mayHaveLeft = false;

@@ -1,5 +1,9 @@
+import type { ResolvedChain } from "../ruleset/resolve.js";
 import { chainPlace, placeOf } from "./place.js";
 import type { Check } from "./types.js";
+
+/** Static chains of kube-proxy's nftables mode, which services jump to where there are such. */
+const BY_DESIGN_NFT = /^(reject-chain|mark-for-masquerade)$/;
 
 /** Chains that stand there without a jump by design: kube-proxy and kubelet look whether they were flushed; kubelet marks its iptables version; other components jump to the last two. */
 const BY_DESIGN = /^KUBE-(PROXY-CANARY|KUBELET-CANARY|IPTABLES-HINT|MARK-DROP|MARK-MASQ)$/;
@@ -10,7 +14,7 @@ export const unreachableChain: Check = {
   severity: "warning",
   find({ resolved, reached, callers, isWhole, shadows }) {
     return resolved.chains
-      .filter((chain) => reached[chain.id] === 0 && isWhole(chain.table) && !BY_DESIGN.test(chain.name))
+      .filter((chain) => reached[chain.id] === 0 && isWhole(chain.table) && !isByDesign(chain))
       .filter((chain) => !isUnusedEndpoint(chain.name, callers[chain.id]!))
       .map((chain) => {
         const by = callers[chain.id]!;
@@ -35,6 +39,10 @@ export const unreachableChain: Check = {
       });
   },
 };
+
+function isByDesign({ name, table }: ResolvedChain): boolean {
+  return BY_DESIGN.test(name) || (table.name === "kube-proxy" && BY_DESIGN_NFT.test(name));
+}
 
 /** Left to the check of endpoints. */
 export function isUnusedEndpoint(name: string, callers: readonly unknown[]): boolean {

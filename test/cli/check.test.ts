@@ -252,6 +252,29 @@ describe("check --counters", () => {
     await expect(stdout).toMatchFileSnapshot("../golden/cli-check-counters.txt");
   });
 
+  it("leaves out what is counted together with something else", async () => {
+    const node = `table ip kube-proxy {
+      set affinity-3 { type ipv4_addr; flags dynamic,timeout; timeout 3h; }
+      chain service-AAAAAAAA-ns/a/tcp/http { numgen random mod 2 vmap { 0 : goto endpoint-1, 1 : goto endpoint-2 }; }
+      chain service-BBBBBBBB-ns/b/tcp/ { ip saddr @affinity-3 goto endpoint-3; numgen random mod 1 vmap { 0 : goto endpoint-3 }; }
+      chain endpoint-1 { meta l4proto tcp counter packets 4100 bytes 0 dnat to 10.0.0.1:80; }
+      chain endpoint-2 { meta l4proto tcp counter packets 3700 bytes 0 dnat to 10.0.0.2:80; }
+      chain endpoint-3 { meta l4proto tcp counter packets 7 bytes 0 dnat to 10.0.0.3:80; }
+    }\n`;
+    const { stdout, exitCode } = await chainwalk(words("check --counters node.nft --json"), { "node.nft": node });
+    const { services, mixed } = JSON.parse(stdout) as {
+      services: readonly (Check & { service: string })[];
+      mixed: readonly string[];
+    };
+    expect({ exitCode, mixed, names: services.map((one) => one.service) }).toEqual({
+      exitCode: 1,
+      mixed: ["ns/b"],
+      names: ["ns/a:http"],
+    });
+    const text = (await chainwalk(words("check --counters node.nft"), { "node.nft": node })).stdout;
+    expect(text).toContain("Left out, as the counters hold more than picks (session affinity, another choice): ns/b\n");
+  });
+
   it("needs counters", async () => {
     const { exitCode, stderr } = await chainwalk(words("check --counters node.save"), { "node.save": UNEVEN });
     expect(exitCode).toBe(2);

@@ -27,10 +27,11 @@ describe("counted choices", () => {
         local: false,
         byAffinity: 0,
         endpoints: [
-          { to: "10.0.0.1:8080", address: 0x0a000001, threshold: 715827883, packets: 10 },
-          { to: "10.0.0.2:8080", address: 0x0a000002, threshold: 1073741824, packets: 20 },
-          { to: "10.0.0.3:8080", address: 0x0a000003, threshold: 2147483648, packets: 30 },
+          { to: "10.0.0.1:8080", share: 715827883 / 2 ** 31, packets: 10 },
+          { to: "10.0.0.2:8080", share: (1 - 715827883 / 2 ** 31) / 2, packets: 20 },
+          { to: "10.0.0.3:8080", share: (1 - 715827883 / 2 ** 31) / 2, packets: 30 },
         ],
+        mixed: false,
       },
     ]);
   });
@@ -49,5 +50,57 @@ describe("counted choices", () => {
     expect(countedChoices(readRules(TEXT).ruleset!)).toBeUndefined();
     const other = counted(TEXT.replace(`-A ${SVC} -m`, `-A ${SVC} -s 10.0.0.0/8 -m`), () => 1);
     expect(countedChoices(readRules(other).ruleset!)).toEqual([]);
+  });
+
+  it("of what the rules take, where the last one is missing", () => {
+    const text = counted(TEXT.replace(/-A KUBE-SVC-\S+ -j KUBE-SEP-3\n/, ""), () => 5);
+    const [choice] = countedChoices(readRules(text).ruleset!)!;
+    expect(choice!.endpoints.map(({ share }) => Number(share.toFixed(6)))).toEqual([0.5, 0.5]);
+  });
+});
+
+/** A service of nftables mode, with counters in the chains of its endpoints. */
+const NFT = `table ip kube-proxy {
+  set affinity-E3 { type ipv4_addr; flags dynamic,timeout; timeout 3h; }
+  chain service-AAAAAAAA-ns/a/tcp/http {
+    numgen random mod 2 vmap { 0 : goto endpoint-1, 1 : goto endpoint-2 }
+  }
+  chain service-BBBBBBBB-ns/b/tcp/ {
+    ip saddr @affinity-E3 goto endpoint-3
+    numgen random mod 1 vmap { 0 : goto endpoint-3 }
+  }
+  chain endpoint-1 {
+    ip saddr 10.0.0.1 jump mark-for-masquerade
+    meta l4proto tcp counter packets 41 bytes 2460 dnat to 10.0.0.1:8080
+  }
+  chain endpoint-2 { meta l4proto tcp counter packets 39 bytes 2340 dnat to 10.0.0.2:8080; }
+  chain endpoint-3 { update @affinity-E3 { ip saddr }; meta l4proto tcp counter packets 7 bytes 420 dnat to 10.0.0.3:8080; }
+  chain mark-for-masquerade { meta mark set meta mark or 0x4000; }
+}
+`;
+
+describe("counted choices of nftables mode", () => {
+  it("are the counters of the endpoints' chains; with session affinity they hold more than picks", () => {
+    const { ruleset, problems } = readRules(NFT);
+    expect(problems.filter(({ severity }) => severity === "error")).toEqual([]);
+    expect(countedChoices(ruleset!)).toEqual([
+      {
+        chain: "service-AAAAAAAA-ns/a/tcp/http",
+        service: "ns/a:http",
+        local: false,
+        byAffinity: 0,
+        mixed: false,
+        endpoints: [
+          { to: "10.0.0.1:8080", share: 0.5, packets: 41 },
+          { to: "10.0.0.2:8080", share: 0.5, packets: 39 },
+        ],
+      },
+      expect.objectContaining({ service: "ns/b", mixed: true }),
+    ]);
+  });
+
+  it("are none where kube-proxy's rules are as it wrote them", () => {
+    const plain = NFT.replace(/counter packets \d+ bytes \d+ /g, "");
+    expect(countedChoices(readRules(plain).ruleset!)).toBeUndefined();
   });
 });

@@ -10,7 +10,7 @@ const files =
   root === undefined || !existsSync(root)
     ? []
     : readdirSync(root, { recursive: true, encoding: "utf8" })
-        .filter((path) => /rules\.ip6?tables-save(\.gz)?$/.test(path))
+        .filter((path) => /rules\.(ip6?tables-save|nft)(\.gz)?$/.test(path))
         .sort();
 
 /** kube-proxy v1.17 was given one endpoint in two slices, and wrote it twice: it gets half of the packets, and its chain has its rules twice. */

@@ -65,7 +65,8 @@ pooled. Several --service, or none for all: p-values are adjusted by Holm's meth
 --draw counts does not send packets: the counts are one multinomial draw from the probabilities of the rules, for any number.
 --repeat R: seeds S to S+R-1; the p-values themselves must be uniform (Kolmogorov-Smirnov).
 --by packet, or --clients: connections through conntrack, from C clients, each with its packets; picks and packets side by side.
---counters F: F is "iptables-save -c" of a real node: were the picks that really happened chance, by service.
+--counters F: F is "iptables-save -c" of a real node (or an nft list with counters in the endpoint chains): were the picks that really
+happened chance, by service.
 Exit code 1: a p-value is below alpha, so the picks do not follow the probabilities.
 
 JSON (--json), RESULT = {samples, chiSquare, degreesOfFreedom, pValue, gTest: {statistic, pValue}, largestDeviation: {to: [...], relative,
@@ -77,7 +78,8 @@ standardDeviations} | null, pooled: [[to, ...]], cells: [{to, p: "num/den", expe
   traffic         {service, destination, protocol, engine, seed, alpha, passed, connections, clients, packetsPerConnection, picks, packets,
                   designEffect, picksTest, packetsTest, correctedTest: {chiSquare, degreesOfFreedom, pValue},
                   cells: [{to, p, picks, connections, packets}]}
-  --counters      {file, alpha, passed, services: [{service, chain, local, byAffinity, tested, adjustedPValue, ...RESULT}]}; p is a number
+  --counters      {file, alpha, passed, services: [{service, chain, local, byAffinity, tested, adjustedPValue, ...RESULT}], mixed: [name]};
+                  p is a number; mixed: services whose counters hold more than picks, not judged
 
 Examples:
   chainwalk check --rules datasets/nginx-clusterip/rules.iptables-save --service default/nginx --samples 100000 --seed 7
@@ -276,7 +278,7 @@ async function checkCounters(file: string, options: CheckOptions, io: Io): Promi
   if (options.rules !== undefined)
     throw new UsageError("--counters has its own rules: give either --rules or --counters");
   const rules = await loadRules({ ...options, rules: file }, io);
-  const judgements = judgeCounters(rules, options.service);
+  const { judgements, mixed } = judgeCounters(rules, options.service);
   const adjusted = adjust(judgements);
   const all = judgements.map((one, i) => ({
     ...one,
@@ -286,10 +288,10 @@ async function checkCounters(file: string, options: CheckOptions, io: Io): Promi
   const passed = adjusted.every((p) => p >= options.alpha);
   const picks = all.reduce((sum, one) => sum + one.chiSquare.total, 0);
   if (options.json === true)
-    io.write(inJson({ file: rules.source.file, alpha: options.alpha, passed, services: jsonCounters(all) }));
+    io.write(inJson({ file: rules.source.file, alpha: options.alpha, passed, services: jsonCounters(all), mixed }));
   else {
     const title = `${rules.source.file}: ${formatCount(picks)} picks that were made, of ${all.length} services`;
-    io.write(drawCounters(title, all, options.alpha));
+    io.write(drawCounters(title, all, mixed, options.alpha));
   }
   return passed;
 }

@@ -173,15 +173,24 @@ const CAUTION =
   "says that the counts are not what these probabilities give, not why: counters restored or zeroed in between and rules edited by hand look the same. " +
   "Even picks say nothing of load: connections live longer or shorter, and send more or less.";
 
+/** `mixed`: services that were left out. */
 export function drawCounters(
   title: string,
   all: readonly (CountedJudgement & NamedJudgement)[],
+  mixed: readonly string[],
   alpha: number,
 ): string {
   const affinity = all.reduce((sum, { choice }) => sum + choice.byAffinity, 0);
   return [
     drawMany(title, all, alpha),
     lines([
+      ...(mixed.length > 0
+        ? wrap(
+            `Left out, as the counters hold more than picks (session affinity, another choice): ` +
+              `${mixed.slice(0, 5).join(", ")}${mixed.length > 5 ? ` and ${mixed.length - 5} more` : ""}`,
+            WIDTH,
+          )
+        : []),
       ...(affinity > 0 ? [`${formatCount(affinity)} connections were led back by session affinity.`] : []),
       "",
       ...wrap(CAUTION, WIDTH),
