@@ -48,7 +48,8 @@ export type { EndpointSlice, KubernetesObject, Service } from "./kube/objects.js
 export { type Cluster, synthesizeCluster, type SyntheticOptions } from "./kube/synthetic.js";
 
 export { complete } from "./kube/complete.js";
-export { countedChoices, type CountedChoice, type CountedEndpoint } from "./kube/read-counters.js";
+export type { CountedChoice, CountedEndpoint } from "./kube/counted-choice.js";
+export { countedChoices } from "./kube/read-counters.js";
 export { type PickMechanism, pickMechanisms, pickShares } from "./kube/pick-shares.js";
 export { type ReadService, servicesOf } from "./kube/read-services.js";
 

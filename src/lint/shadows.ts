@@ -56,10 +56,11 @@ function factsTaken({ rule }: ResolvedRule, traits: ChainTraits): Fact[] | undef
   return facts;
 }
 
-/** What a rule says before it changes anything: the facts of its first matches. */
+/** What a rule says before it does anything: the facts of its first matches. */
 function factsGiven(rule: ResolvedRule, traits: readonly ChainTraits[]): Fact[] {
   const facts: Fact[] = [];
   for (const statement of rule.rule.statements) {
+    if (statement.kind === "counter" || statement.kind === "log") break;
     if (statementTraits(statement, rule, traits).changes) break;
     facts.push(...(factsOf(statement) ?? []));
   }

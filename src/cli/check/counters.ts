@@ -1,5 +1,6 @@
 /** Counters of a real node against the probabilities of its rules. */
-import { type CountedChoice, countedChoices } from "../../kube/read-counters.js";
+import type { CountedChoice } from "../../kube/counted-choice.js";
+import { countedChoices } from "../../kube/read-counters.js";
 import { error } from "../../ruleset/problem.js";
 import { InputError, UsageError } from "../failure.js";
 import type { LoadedRules } from "../options/rules.js";

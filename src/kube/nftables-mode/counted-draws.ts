@@ -1,6 +1,6 @@
 import { formatEndpoint } from "../../packet/address.js";
 import type { Chain, MapElement, Rule, Statement, Table } from "../../ruleset/types.js";
-import type { CountedChoice, CountedEndpoint } from "../read-counters.js";
+import type { CountedChoice, CountedEndpoint } from "../counted-choice.js";
 
 /** `service-ULMVA6XW-ns1/svc1/tcp/p80`; `local-...` chooses among the endpoints of this node. */
 const CHOICE = /^(service|local)-[A-Z2-7]{8}-([^/]+)\/([^/]+)\/(?:tcp|udp|sctp)\/(.*)$/;
