@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 import {
+  type Cluster,
   type Dataset,
+  nftablesSettingsOf,
   Node,
   printRules,
   resolve,
+  type RuleSet,
   type ResolvedRuleSet,
   type ServicePort,
   servicePortsOf,
@@ -11,6 +14,7 @@ import {
   settingsOf,
   synthesizeCluster,
   writeIptables,
+  writeNftables,
 } from "../../src/index.js";
 import { readServices, type ServiceColumns } from "../workload/cluster.js";
 
@@ -19,6 +23,7 @@ export interface KernelCluster {
   /** In the order of their rules. */
   readonly ports: readonly ServicePort[];
   readonly settings: Settings;
+  readonly facts: Pick<Cluster, "configuration" | "node">;
   readonly resolved: ResolvedRuleSet;
   readonly node: Node;
   readonly services: ServiceColumns;
@@ -39,7 +44,19 @@ export function makeKernelCluster(services: number, endpoints: number, seed: num
   const ports = servicePortsOf(objects, "ip", node.name);
   const settings = settingsOf(configuration, node, "ip");
   const resolved = resolve(writeIptables(ports, settings));
-  return { ports, settings, resolved, node: new Node(node.addresses), services: readServices(resolved) };
+  return {
+    ports,
+    settings,
+    facts: { configuration, node },
+    resolved,
+    node: new Node(node.addresses),
+    services: readServices(resolved),
+  };
+}
+
+/** The rules of kube-proxy's nftables mode for it. */
+export function writeNft({ ports, facts }: Pick<KernelCluster, "ports" | "facts">): RuleSet {
+  return writeNftables(ports, nftablesSettingsOf(facts.configuration, facts.node, "ip")).ruleset;
 }
 
 /** What the rule set is as text: how large, its checksum, and what writes it on standard output. */

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import type { Dataset } from "../../src/index.js";
-import { describeCluster, makeKernelCluster } from "./cluster.js";
+import { columnEngine, type Dataset, linearEngine, resolve } from "../../src/index.js";
+import { describeCluster, makeKernelCluster, writeNft } from "./cluster.js";
 import { type RuleChanges, writeRules } from "./rules.js";
 import type { Destination } from "../workload/pool.js";
 import { BASELINES, type Ruled, type Variant } from "./tools.js";
@@ -15,9 +15,16 @@ export interface Material {
   readonly services: number;
   readonly endpoints: number;
   readonly dataset: Dataset;
-  readonly packets: ReadonlyMap<Destination, { readonly path: string; readonly work: EmulatedWork }>;
+  readonly packets: ReadonlyMap<Destination, Packets>;
   readonly rules: ReadonlyMap<Ruled, RuleChanges & { readonly bytes: number }>;
   readonly tables: ReadonlyMap<Destination, { readonly path: string; readonly mapLookups: number }>;
+}
+
+/** The packets to one destination, and what the emulator says of them: under the rules of iptables mode, and of nftables mode where it is measured. */
+export interface Packets {
+  readonly path: string;
+  readonly work: EmulatedWork;
+  readonly nft?: EmulatedWork;
 }
 
 /** Writes it into a directory. */
@@ -29,10 +36,13 @@ export function prepare(
   seed: number,
 ): Material {
   const cluster = makeKernelCluster(services, endpoints, seed);
+  const { node } = cluster;
+  const iptables = columnEngine(cluster.resolved, { node });
+  const nft = variants.includes("nft-maps") ? linearEngine(resolve(writeNft(cluster))) : undefined;
   const packets = DESTINATIONS.map((destination) => {
-    const pool = drawPackets(cluster, destination, seed);
-    const path = writePackets(directory, `${services}-${destination}`, pool);
-    return [destination, { path, work: emulate(cluster, pool, seed) }] as const;
+    const path = writePackets(directory, `${services}-${destination}`, drawPackets(cluster, destination, seed));
+    const work = emulate(iptables, cluster, destination, seed);
+    return [destination, { path, work, ...(nft && { nft: emulate(nft, cluster, destination, seed) }) }] as const;
   });
   const ruled = [...BASELINES, ...variants.filter((variant) => variant !== "ebpf")];
   const rules = ruled.map((variant) => {

@@ -77,17 +77,15 @@ async function sendAll(node: KernelNode, factors: Factors, material: Material, r
   const ruled = !isBaseline(factors.engine);
   for (let k = 0; k < DESTINATIONS.length; k++) {
     const destination = DESTINATIONS[(k + round) % DESTINATIONS.length]!;
-    const { path, work } = material.packets.get(destination)!;
-    // The emulator's work is that of the iptables rules.
-    const counted = factors.engine.startsWith("iptables");
-    await node.take(path);
+    const packets = material.packets.get(destination)!;
+    const work = ruled ? (factors.engine === "nft-maps" ? packets.nft : packets.work) : undefined;
+    await node.take(packets.path);
     for (const packet of ["first-datapath", "established-chains"] as const) {
       const first = packet === "first-datapath";
       const sent = first ? await node.sendFirst() : await node.sendEstablished(PACKETS / BATCH);
       const what = { ...factors, packet, destination };
       check(sent, ruled, `${what.engine}, ${what.services} services, ${packet} to ${destination}`);
-      const { rulesVisited, draws } = first ? work.first : work.established;
-      const exact = counted ? { rulesVisited, draws } : {};
+      const exact = { ...(first ? work?.first : work?.established) };
       const { samples, cpuShare } = sent;
       cases.push({ factors: what, unit: "ns", per: "packet", batch: BATCH, exact, samples, collections: 0, cpuShare });
     }

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { layoutOf, planSync, printRules, writeIptables } from "../../src/index.js";
-import type { KernelCluster } from "./cluster.js";
-import { nftAdd, nftRemove, nftRules } from "./nft-text.js";
+import { layoutOf, planSync, printNft, printRules, writeIptables } from "../../src/index.js";
+import { type KernelCluster, writeNft } from "./cluster.js";
+import { addMore, removeMore } from "./nft-change.js";
 import type { Ruled } from "./tools.js";
 
 /** A command that changes the rules of a namespace, and the file it reads from standard input. */
@@ -60,11 +60,12 @@ export function writeRules(directory: string, variant: Ruled, cluster: KernelClu
     }
     case "nft-maps": {
       const words = ["nft", "-f", "-"];
+      const [all, less] = [ports, without].map((some) => writeNft({ ...cluster, ports: some }));
       return {
-        load: { words, input: save("load", nftRules(ports)) },
+        load: { words, input: save("load", printNft(all!)) },
         update: {
-          remove: { words, input: save("remove", nftRemove(ports[place]!)) },
-          add: { words, input: save("add", nftAdd(ports[place]!)) },
+          remove: { words, input: save("remove", removeMore(less!, all!)) },
+          add: { words, input: save("add", addMore(less!, all!)) },
         },
       };
     }

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import {
-  columnEngine,
   BatchResults,
   compile,
   Datapath,
+  type Engine,
   freshContext,
   indexedEngine,
   OutcomeBatch,
@@ -49,8 +49,10 @@ export interface EmulatedWork {
   readonly established: Work;
 }
 
-export function emulate({ resolved, node }: KernelCluster, pool: PacketPool, seed: number): EmulatedWork {
-  const engine = columnEngine(resolved, { node });
+export function emulate(engine: Engine, cluster: KernelCluster, destination: Destination, seed: number): EmulatedWork {
+  const { node } = cluster;
+  // The data path writes into packets what conntrack says of them: these are drawn for it alone.
+  const pool = drawPackets(cluster, destination, seed);
   const context = freshContext({ node, seed });
   const out = new OutcomeBatch("ip", PACKETS);
   const first = pool.batches.map((batch) => {

@@ -3,12 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseKernelArguments } from "../../bench/kernel/arguments.js";
-import { type KernelCluster, makeKernelCluster } from "../../bench/kernel/cluster.js";
+import { type KernelCluster, makeKernelCluster, writeNft } from "../../bench/kernel/cluster.js";
+import { addMore, removeMore } from "../../bench/kernel/nft-change.js";
 import { planKernel } from "../../bench/kernel/plan.js";
 import { writeRules } from "../../bench/kernel/rules.js";
 import { findObstacles, findVariants } from "../../bench/kernel/tools.js";
 import { drawPackets, emulate, PACKETS, writePackets, writeTables } from "../../bench/kernel/workload.js";
 import { ArgumentError } from "../../bench/arguments.js";
+import { columnEngine, linearEngine, readRules, resolve } from "../../src/index.js";
 
 const SERVICES = 20;
 
@@ -82,12 +84,34 @@ describe("what the kernel is given", () => {
   });
 
   it("as many rules visited more as there are services before", () => {
-    const work = (["first", "last"] as const).map((to) => emulate(cluster, drawPackets(cluster, to, 1), 1));
+    const engine = columnEngine(cluster.resolved, { node: cluster.node });
+    const work = (["first", "last"] as const).map((to) => emulate(engine, cluster, to, 1));
     const [first, last] = work.map(({ first: { rulesVisited } }) => rulesVisited);
     // The place, and on average as many rules of the choice among endpoints.
     expect(Math.abs(last! - first! - (SERVICES - 1))).toBeLessThan(0.5);
     expect(work[0]!.established.rulesVisited).toBe(work[1]!.established.rulesVisited);
     expect(work[0]!.established.rulesVisited).toBeLessThan(first!);
+  });
+
+  it("as many of the rules of nftables mode for every place, and more lookups than an established packet", () => {
+    const engine = linearEngine(resolve(writeNft(cluster)));
+    const work = (["first", "last"] as const).map((to) => emulate(engine, cluster, to, 1));
+    expect(work[0]).toEqual(work[1]);
+    expect(emulate(engine, cluster, "first", 1)).toEqual(work[0]);
+    expect(work[0]!.first.mapLookups).toBeGreaterThan(work[0]!.established.mapLookups);
+  });
+
+  it("the transactions of nft take away what makes one service, and give it back", () => {
+    const [all, less] = [cluster.ports, cluster.ports.slice(1)].map((ports) => writeNft({ ...cluster, ports }));
+    const added = addMore(less!, all!);
+    expect(added.match(/chain service-/g)).toHaveLength(1);
+    expect(added.match(/chain endpoint-/g)).toHaveLength(3);
+    expect(readRules(added).problems.filter(({ severity }) => severity === "error")).toEqual([]);
+    const removed = removeMore(less!, all!).split("\n");
+    expect(removed.filter((line) => line.startsWith("delete element"))).toHaveLength(2); // cluster-ips, service-ips
+    for (const verb of ["flush", "delete"])
+      expect(removed.filter((line) => line.startsWith(`${verb} chain`))).toHaveLength(4);
+    expect(addMore(all!, less!)).not.toContain("chain");
   });
 
   it("packets and tables as words that the C programs read", () => {

@@ -68,6 +68,7 @@ function drawRows(
   const columns = [
     ...titles,
     right("rules\nvisited"),
+    ...(there("nft-maps") ? [right("nft maps:\nrules, lookups")] : []),
     right("empty\nnamespace"),
     ...engines.map(([, head]) => right(head)),
     ...(lookups ? [right("eBPF: lookup\nand pick")] : []),
@@ -77,12 +78,20 @@ function drawRows(
     return [
       ...words,
       visited?.exact.rulesVisited === undefined ? "-" : formatCount(visited.exact.rulesVisited),
+      ...(there("nft-maps") ? [formatLookups(at(filter, "nft-maps"))] : []),
       formatTime(at(filter, "no-rules")),
       ...engines.map(([engine]) => formatNet(record, at(filter, engine))),
       ...(lookups ? [formatNet(record, at({ ...filter, packet: "first" }, "ebpf"))] : []),
     ];
   });
   return { title, table: { columns, rows: lines } };
+}
+
+/** `24, 6`: rules visited and map lookups. */
+function formatLookups(one: BenchCase | undefined): string {
+  const { rulesVisited, mapLookups } = one?.exact ?? {};
+  if (rulesVisited === undefined || mapLookups === undefined) return "-";
+  return `${formatCount(rulesVisited)}, ${formatCount(mapLookups)}`;
 }
 
 /** `4,210 ±35`: what a case takes longer than its baseline, and half the width of the 95 % interval; `-` where it was not measured. */
