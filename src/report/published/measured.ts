@@ -9,6 +9,7 @@ const MODES: ReadonlyMap<string, string> = new Map([
   ["iptables-nft", "iptables"],
   ["nft-linear", "nftables"],
   ["nft-map", "nftables"],
+  ["nft-maps", "nftables"],
   ["indexed", "ebpf"],
   ["ebpf", "ebpf"],
 ]);
@@ -31,7 +32,9 @@ export function measuredSeries(records: readonly Measurement[]): MeasuredSeries[
     )
       continue;
     if (harness === "benchmark.js" || build === "other" || (ruleSets ?? 1) > 1) continue;
-    const kind = packet === "first" ? "first" : packet.startsWith("established") ? "established" : undefined;
+    // In the kernel a first packet always passes conntrack too.
+    const first = packet === "first" || (harness === "kernel" && packet === "first-datapath");
+    const kind = first ? "first" : packet.startsWith("established") ? "established" : undefined;
     if (kind === undefined || (destination !== undefined && destination !== "uniform")) continue;
     const name = `${engine}, ${packet}${flows === undefined || flows === 0 ? "" : `, ${flows} flows`}${harness === "kernel" ? " (kernel)" : ""}`;
     const found = series.get(name) ?? { mode, packet: kind, name, at: new Map<number, BenchCase>() };
