@@ -46,6 +46,12 @@ export function conntrackAlternatives(match: ConntrackMatch): Match[][] {
   return alternatives;
 }
 
+export function asksForPorts(match: ConntrackMatch): boolean {
+  const { originalSourcePort, originalDestinationPort, replySourcePort, replyDestinationPort } = match;
+  const ports = [originalSourcePort, originalDestinationPort, replySourcePort, replyDestinationPort];
+  return ports.some((test) => test !== undefined);
+}
+
 /** Every test a match of its own, as nft writes them; undefined where they can never hold (`--ctstatus NONE`). */
 function singleTests(
   { kind, ...rest }: Omit<ConntrackMatch, "state" | "status">,

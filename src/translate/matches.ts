@@ -4,6 +4,7 @@ import { ICMP } from "../packet/protocol.js";
 import type {
   AddressTypeName,
   CompareMatch,
+  ConntrackMatch,
   FieldExpression,
   IcmpMatch,
   KeyPart,
@@ -14,7 +15,7 @@ import type {
   Statement,
   TransportMatch,
 } from "../ruleset/types.js";
-import { conntrackAlternatives } from "./conntrack.js";
+import { asksForPorts, conntrackAlternatives } from "./conntrack.js";
 import type { RecentSets } from "./recent.js";
 import { refuseRule } from "./refusal.js";
 
@@ -67,6 +68,7 @@ export function translateMatch(match: Match, context: MatchContext): Alternative
       return [[{ kind: "compare", left, right: [match.packet, match.packet], negate: match.negate }]];
     }
     case "conntrack":
+      checkProtocols(match, rule);
       return conntrackAlternatives(match);
     case "address-type":
       checkTypes(match.limit, [match.source, match.destination], context);
@@ -96,6 +98,21 @@ export function translateMatch(match: Match, context: MatchContext): Alternative
     case "opaque-match":
       return refuseRule(rule, `the match "${match.module}" is not known, so it cannot be translated`);
   }
+}
+
+/** nft keeps track of the protocol a rule is about: it takes one only, and ports of a connection only behind it. */
+function checkProtocols(match: ConntrackMatch, rule: Rule): void {
+  const named = rule.statements.find((one) => one.kind === "protocol" && !one.negate);
+  const { protocol } = match;
+  if (asksForPorts(match) && named === undefined)
+    refuseRule(rule, "nft tests ports of a connection (ctorigdstport and the like) only behind a protocol: -p tcp");
+  const reset = rule.statements.some((one) => one.kind === "reject" && one.with === "tcp-reset");
+  const ported = rule.statements.some((one) => one.kind === "transport" && (one.sport ?? one.dport) !== undefined);
+  if (asksForPorts(match) && reset && !ported)
+    refuseRule(rule, "nft takes the protocol before tcp-reset for implied, and then cannot read ports of a connection");
+  if (protocol === undefined || protocol.negate || named?.kind !== "protocol" || named.protocol === protocol.protocol)
+    return;
+  refuseRule(rule, "nft refuses a rule that asks for two protocols, of the packet and of its connection (ctproto)");
 }
 
 /** Without any test it says the protocol alone. */

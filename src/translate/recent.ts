@@ -16,6 +16,24 @@ import { refuseRule } from "./refusal.js";
 /** What the kernel makes of a dynamic set without a size. */
 const SET_SIZE = 65535;
 
+/** Throws ProblemError where a list is named in two tables: a set belongs to one. */
+export function refuseSharedLists(tables: readonly Table[]): void {
+  const owners = new Map<string, Table>();
+  for (const table of tables)
+    for (const { rules } of table.chains)
+      for (const rule of rules)
+        for (const statement of rule.statements) {
+          if (statement.kind !== "recent") continue;
+          const owner = owners.get(statement.name) ?? table;
+          if (owner !== table)
+            refuseRule(
+              rule,
+              `the recent list ${statement.name} is used in the tables ${owner.name} and ${table.name}: a set belongs to one table`,
+            );
+          owners.set(statement.name, table);
+        }
+}
+
 interface List {
   readonly set: string;
   /** Since when an entry counts; undefined: for ever. */

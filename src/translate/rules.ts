@@ -1,6 +1,7 @@
 import type { Action, Match, Rule, Statement, Verdict } from "../ruleset/types.js";
 import { translateAction } from "./actions.js";
 import { isPure } from "../engine/compile/head.js";
+import { asksForPorts } from "./conntrack.js";
 import { isStateful, type MatchContext, translateMatch } from "./matches.js";
 import type { Names } from "./names.js";
 import { refuseRule } from "./refusal.js";
@@ -65,21 +66,42 @@ export function isAction(statement: Statement): statement is Action | Verdict {
   return ACTIONS.has(statement.kind);
 }
 
-/** `meta l4proto tcp tcp dport 80` says the protocol twice: the first goes where nothing between keeps state. */
+/**
+ * `meta l4proto tcp tcp dport 80` says the protocol twice: the first goes where nothing between keeps state. Where a port of the connection is
+ * tested between, which nft reads only behind a protocol, the port of the packet comes first: tests without state may change places.
+ */
 function dropImplied(statements: readonly Statement[]): Statement[] {
-  return statements.filter((statement, i) => {
-    if (statement.kind !== "protocol" || statement.negate) return true;
+  const left = [...statements];
+  for (let i = 0; i < left.length; i++) {
+    const statement = left[i]!;
+    if (statement.kind !== "protocol" || statement.negate) continue;
     const { protocol } = statement;
-    if (statements.slice(0, i).some((other) => saysProtocol(other, protocol))) return false;
-    const at = statements.findIndex((other, j) => j > i && other.kind === "transport" && other.protocol === protocol);
-    return at < 0 || !statements.slice(i + 1, at).every(isPure);
-  });
+    const at = left.findIndex((other, j) => j > i && readsHeader(other, protocol));
+    if (left.slice(0, i).some((other) => saysProtocol(other, protocol))) left.splice(i--, 1);
+    else if (at > 0 && left.slice(i + 1, at).every(isPure)) {
+      const between = left.slice(i + 1, at);
+      if (between.some(leansOnProtocol)) left.splice(i, at - i + 1, left[at]!, ...between);
+      else left.splice(i--, 1);
+    }
+  }
+  return left;
+}
+
+/** A test of the protocol's own header, which says the protocol too. */
+function readsHeader(statement: Statement, protocol: number): boolean {
+  if (statement.kind === "transport") return statement.protocol === protocol;
+  return statement.kind === "compare" && statement.left.kind === "field" && statement.left.protocol === protocol;
+}
+
+/** nft must know the protocol before it. */
+function leansOnProtocol(statement: Statement): boolean {
+  return statement.kind === "conntrack" && asksForPorts(statement);
 }
 
 function saysProtocol(statement: Statement, protocol: number): boolean {
   return statement.kind === "protocol"
     ? !statement.negate && statement.protocol === protocol
-    : statement.kind === "transport" && statement.protocol === protocol;
+    : readsHeader(statement, protocol);
 }
 
 /** A counter stands behind all tests. */

@@ -8,7 +8,7 @@ import { foldKeys } from "./fold-keys.js";
 import type { MatchContext } from "./matches.js";
 import { Names } from "./names.js";
 import { Reach } from "./reach.js";
-import { RecentSets } from "./recent.js";
+import { RecentSets, refuseSharedLists } from "./recent.js";
 import { translateRule } from "./rules.js";
 
 export interface TranslateOptions {
@@ -35,6 +35,7 @@ export interface Translation {
  * the rest rule by rule. Throws ProblemError, with its line, where something has no counterpart.
  */
 export function translate(ruleset: RuleSet, options: TranslateOptions = {}): Translation {
+  refuseSharedLists(ruleset.tables);
   const tables = ruleset.tables.map((table) => new TableTranslation(table, options));
   const sum = (of: (table: TableTranslation) => number): number =>
     tables.reduce((total, table) => total + of(table), 0);

@@ -115,7 +115,8 @@ const rejectCodes: Readonly<Record<string, readonly [number, number]>> = {
   "icmp6-port-unreachable": [1, 4],
 };
 
-function describeAnswer(packet: WirePacket): string {
+/** What the kernel answered, and to whom. */
+export function describeAnswer(packet: WirePacket): string {
   if (packet.protocol === TCP && (packet.tcpFlags & TcpFlag.RST) !== 0) return `reset to ${formatAddress(packet.dst)}`;
   if (packet.protocol === ICMP || packet.protocol === ICMPV6)
     return `icmp ${packet.dport >>> 8}/${packet.dport & 255} to ${formatAddress(packet.dst)}`;

@@ -15,7 +15,6 @@ import { hostPrefix, parsePrefix } from "../../src/packet/prefix.js";
 import { parseAddress } from "../../src/packet/address.js";
 import { TCP, UDP } from "../../src/packet/protocol.js";
 import { type Packet, tupleOf } from "../../src/packet/packet.js";
-import { ProblemError } from "../../src/ruleset/problem.js";
 import { resolve, type ResolvedRuleSet } from "../../src/ruleset/resolve.js";
 import type { Rule, RuleSet, Statement, Table } from "../../src/ruleset/types.js";
 import { builtinBase } from "../../src/syntax/iptables/builtin.js";
@@ -24,6 +23,7 @@ import { packetsFor } from "../arbitrary/packets.js";
 import { arbitraryRuleSet } from "../arbitrary/ruleset.js";
 import { NODE } from "../engine/rules.js";
 import { contextFor } from "../law/engines-agree.js";
+import { translatable } from "./translatable.js";
 
 const long = process.env.CHAINWALK_LONG === "1";
 const seed = Number(process.env.CHAINWALK_SEED ?? 20260611);
@@ -66,34 +66,6 @@ function distributionOf(resolved: ResolvedRuleSet, packet: Packet, connection: C
 
 function sum(parts: readonly Fraction[]): Fraction {
   return parts.reduce((a, b) => add(a, b));
-}
-
-/** Where it can be translated, the translation; else why not. */
-function attempt(ruleset: RuleSet, fold: boolean): Translation | string {
-  try {
-    return translate(ruleset, { fold, withoutBridges: true });
-  } catch (thrown) {
-    if (thrown instanceof ProblemError) return thrown.message;
-    throw thrown;
-  }
-}
-
-/** The rule set without the rules that have no counterpart, each tried alone. */
-function translatable(ruleset: RuleSet): RuleSet {
-  const alone = (table: Table, rule: Rule): Table => ({
-    ...table,
-    chains: table.chains.map((chain, i) => ({ ...chain, rules: i === 0 ? [rule] : [] })),
-  });
-  const without = (table: Table, drop: (rule: Rule) => boolean): Table => ({
-    ...table,
-    chains: table.chains.map((chain) => ({ ...chain, rules: chain.rules.filter((rule) => !drop(rule)) })),
-  });
-  const isRecent = ({ statements }: Rule): boolean => statements.some((one) => one.kind === "recent");
-  const tables = ruleset.tables.map((table) => {
-    const kept = without(table, (rule) => typeof attempt({ tables: [alone(table, rule)] }, true) === "string");
-    return typeof attempt({ tables: [kept] }, true) === "string" ? without(kept, isRecent) : kept;
-  });
-  return { tables };
 }
 
 /** Linear over the translation gives what linear gives over the original, and with the same probability; 1/n for an even choice. */

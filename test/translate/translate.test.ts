@@ -208,6 +208,13 @@ describe("what has no counterpart is refused with its line", () => {
     ["an unknown target", "-j TTL --ttl-set 5", "ip", /TTL is not known/],
     ["counted hits", "-m recent --rcheck --seconds 9 --hitcount 3 --name x -j DROP", "ip", /--hitcount/],
     ["a negated update", "-m recent ! --update --seconds 9 --name x -j DROP", "ip", /--update/],
+    ["two protocols at once", "-p tcp -m conntrack --ctproto 17 -j DROP", "ip", /two protocols/],
+    [
+      "ports of a connection of any protocol",
+      "-m conntrack --ctorigdstport 80 -j DROP",
+      "ip",
+      /only behind a protocol/,
+    ],
     ["part of a mark", "-j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff", "ip", /keeps some bits/],
     ["addresses by interface", "-m addrtype --src-type LOCAL --limit-iface-in -j DROP", "ip", /--limit-iface-in/],
     ["types of IPv6 addresses", "-m addrtype --src-type UNICAST -j DROP", "ip6", /UNICAST/],
@@ -243,6 +250,14 @@ describe("what has no counterpart is refused with its line", () => {
   it("one recent list asked for two spans", () => {
     const lines = [9, 10].map((seconds) => `-A FORWARD -m recent --rcheck --seconds ${seconds} --name x -j DROP`);
     expect(() => translated("filter", lines)).toThrow("different spans");
+  });
+
+  it("one recent list in two tables", () => {
+    const rule = "-A PREROUTING -m recent --set --name x -j RETURN";
+    const { tables } = save("nat", [rule]);
+    expect(() => translate({ tables: [...tables, ...save("raw", [rule]).tables] })).toThrow(
+      "a set belongs to one table",
+    );
   });
 
   it("jumps that nest deeper than nftables lets them", () => {
