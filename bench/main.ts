@@ -1,5 +1,6 @@
-import { basename } from "node:path";
-import { documentOf, formatMeasurement, formatText } from "../src/index.js";
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import { compareBuilds, documentOf, formatMeasurement, formatText } from "../src/index.js";
 import { ArgumentError, parseArguments } from "./arguments.js";
 import { showProgress } from "./progress.js";
 import { runStudy } from "./run-study.js";
@@ -8,6 +9,11 @@ import { writeResults } from "./write-results.js";
 
 async function main(words: string[]): Promise<void> {
   const options = parseArguments(words, studies);
+  if (options.against !== undefined && !existsSync(join(options.against, "bench", "child.js")))
+    throw new ArgumentError(
+      `error: option '--against <dir>': ${options.against} is no build: expected the dist folder of a checkout after "npm run build", with bench/child.js in it.`,
+      2,
+    );
   const study = studies.get(options.study)!;
   const progress = showProgress(process.stderr);
   const command = ["npm", "run", "bench", ...(words.length > 0 ? ["--", ...words] : [])];
@@ -17,6 +23,8 @@ async function main(words: string[]): Promise<void> {
   const files = await writeResults(options.out, record);
   const list = `Written to ${options.out}: ${files.map((file) => basename(file)).join(", ")}\n`;
   (options.json ? process.stderr : process.stdout).write(list);
+  // Like `report --compare`: the answer to "is this build as fast as the other" may be no.
+  if (compareBuilds(record)?.judged.some(({ outcome }) => outcome === "slower")) process.exitCode = 1;
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -14,7 +14,7 @@ import type { Study } from "./studies/study.js";
 const INTERRUPTS = ["SIGINT", "SIGTERM"] as const;
 
 /** Time kept for drawing and writing the results. */
-const DRAWING_SECONDS = 6;
+const DRAWING_SECONDS = 4;
 
 /** A build under measurement: its name in the record, none where there is only one, and its folder. */
 interface Build {

@@ -127,6 +127,7 @@ export { bootstrapInterval, type Interval, ratioInterval } from "./stats/bootstr
 
 export type { Document, Figure, Section, Table, Verdict } from "./report/document.js";
 export { describeRun } from "./report/environment.js";
+export { compareBuilds, compareRuns, type Comparison } from "./report/compare/document.js";
 export { drawFiles, PAGE } from "./report/files.js";
 export { formatCsv } from "./report/formats/csv.js";
 export { renderSvg } from "./report/formats/svg.js";
@@ -147,6 +148,8 @@ export {
   formatMeasurement,
   type Histogram,
   type Measurement,
+  MeasurementError,
+  type MeasurementIssue,
   MEASUREMENT_SCHEMA,
   type MeasuringProcess,
   type PacketKind,

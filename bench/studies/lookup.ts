@@ -32,6 +32,7 @@ export const lookup: Study = {
 
 function planLookup(options: BenchOptions, equipment: Equipment): { plans: MeasuringPlan[]; notes: string[] } {
   const { endpoints, seed, engines, quick } = options;
+  const seldom = { most: quick ? 1 : SECONDARY_ROUNDS };
   const notes: string[] = [];
   const smallest = options.services[0]!;
   const largest = options.services[options.services.length - 1]!;
@@ -53,7 +54,7 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
   const million: MeasuringPlan[] = [];
   if (has("indexed")) {
     const packets = CONNECTIONS.indexed.filter((packet) => packet !== "established-chains");
-    const rest = { destinations: [], flows: HEADLINE_FLOWS, packets, ...size(largest), most: SECONDARY_ROUNDS };
+    const rest = { destinations: [], flows: HEADLINE_FLOWS, packets, ...size(largest), ...seldom };
     million.push({ ...alone, kind: "engine", engine: "indexed", ...rest });
   }
   const references: MeasuringPlan[] = [];
@@ -62,15 +63,15 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
     // At the smallest size too: how much of a packet does not depend on the number of rules, in C.
     if (has("linear"))
       for (const services of new Set([largest, smallest])) references.push(reference("walk", 0, services));
-    if (has("indexed")) million.push({ ...reference("conntrack", HEADLINE_FLOWS), most: SECONDARY_ROUNDS });
+    if (has("indexed")) million.push({ ...reference("conntrack", HEADLINE_FLOWS), ...seldom });
   } else notes.push(NO_COMPILER);
   const secondary = engines
     .filter((engine) => engine !== "string-map")
     .flatMap((engine) => {
       const plans: MeasuringPlan[] = [];
-      if (equipment.benchmarkJs) plans.push({ kind: "benchmark.js", engine, ...size(largest), most: SECONDARY_ROUNDS });
+      if (equipment.benchmarkJs) plans.push({ kind: "benchmark.js", engine, ...size(largest), ...seldom });
       for (const services of new Set(quick ? [] : [smallest, largest])) {
-        const rest = { destinations: ["uniform"], ...size(services), most: SECONDARY_ROUNDS } as const;
+        const rest = { destinations: ["uniform"], ...size(services), ...seldom } as const;
         plans.push({ ...alone, kind: "engine", engine, ...rest, ruleSets: ALIVE });
       }
       return plans;

@@ -33,4 +33,5 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ],
   ["power", { summary: "connections needed to see a bias", load: () => import("./commands/power.js") }],
   ["bench", { summary: "measure linear traversal against map lookup", load: () => import("./commands/bench.js") }],
+  ["report", { summary: "draw the studies again, or compare two runs", load: () => import("./commands/report.js") }],
 ]);

@@ -1,11 +1,16 @@
 /** What a command touches of the world. A test hands in its own. */
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface Io {
   readFile(path: string): Promise<Uint8Array>;
   readStandardInput(): Promise<Uint8Array>;
+  /** Names of what lies in a directory. */
+  readDirectory(path: string): Promise<readonly string[]>;
+  /** Writes a file; its directory is made where there is none. */
+  writeFile(path: string, text: string): Promise<void>;
   /** Standard output. */
   write(text: string): void;
   /** Standard error. */
@@ -30,6 +35,11 @@ export function processIo(): Io {
   return {
     readFile: (path) => readFile(path),
     readStandardInput,
+    readDirectory: (path) => readdir(path),
+    writeFile: async (path, text) => {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text);
+    },
     write: (text) => void process.stdout.write(text),
     complain: (text) => void process.stderr.write(text),
     runStudies,

@@ -30,7 +30,12 @@ export async function readInput(path: string, io: Io): Promise<Input> {
   try {
     return { name: path, bytes: await io.readFile(path) };
   } catch (failure) {
-    const { code, message } = failure as NodeJS.ErrnoException;
-    throw new InputError({ file: path }, [error("unreadable", `cannot read it: ${reasons[code ?? ""] ?? message}`)]);
+    throw unreadable(path, failure);
   }
+}
+
+/** The error for a path that could not be read. */
+export function unreadable(path: string, failure: unknown): InputError {
+  const { code, message } = failure as NodeJS.ErrnoException;
+  return new InputError({ file: path }, [error("unreadable", `cannot read it: ${reasons[code ?? ""] ?? message}`)]);
 }

@@ -204,18 +204,50 @@ export type DestinationKind = NonNullable<Factors["destination"]>;
 export const FACTOR_NAMES = Object.keys(factors.shape) as readonly (keyof Factors)[];
 export const EXACT_NAMES = Object.keys(exact.shape) as readonly (keyof Exact)[];
 
-/** Reads a record from JSON text. Throws an Error that names what is wrong with it, and where. */
+/** What is wrong with a record, and where: `path` leads from the whole to the value. */
+export interface MeasurementIssue {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** `cases[0].rounds[2].process: there is no process 99`. */
+export function describeIssue({ path, message }: MeasurementIssue): string {
+  const steps = path.map((step, i) => (typeof step === "number" ? `[${step}]` : i === 0 ? step : `.${step}`));
+  return [...(steps.length > 0 ? [steps.join("")] : []), message].join(": ");
+}
+
+/** A text that is JSON and no record of this version. */
+export class MeasurementError extends Error {
+  constructor(readonly issues: readonly MeasurementIssue[]) {
+    super(issues.map(describeIssue).join("; "));
+  }
+}
+
+/** Reads a record from JSON text. Throws SyntaxError where it is no JSON, MeasurementError where it is no record. */
 export function parseMeasurement(text: string): Measurement {
   const result = measurement.safeParse(JSON.parse(text));
-  if (!result.success) throw new Error(`not a measurement of this version: ${z.prettifyError(result.error)}`);
+  if (!result.success)
+    throw new MeasurementError(
+      result.error.issues.map(({ path, message }) => ({
+        path: path.map((step) => (typeof step === "symbol" ? String(step) : step)),
+        message,
+      })),
+    );
   const record = result.data;
-  for (const { run } of record.processes)
-    if (run >= record.runs.length) throw new Error(`not a measurement: a process of run ${run}, which is not there`);
-  for (const { rounds } of record.cases)
-    for (const { process } of rounds)
+  record.processes.forEach(({ run }, i) => {
+    if (run >= record.runs.length) throw missing(["processes", i, "run"], `there is no run ${run}`);
+  });
+  record.cases.forEach(({ rounds }, c) =>
+    rounds.forEach(({ process }, r) => {
       if (process >= record.processes.length)
-        throw new Error(`not a measurement: a round of process ${process}, which is not there`);
+        throw missing(["cases", c, "rounds", r, "process"], `there is no process ${process}`);
+    }),
+  );
   return record;
+}
+
+function missing(path: (string | number)[], message: string): MeasurementError {
+  return new MeasurementError([{ path, message }]);
 }
 
 /** The record as JSON: one line a case, so that two records can be compared line by line. */

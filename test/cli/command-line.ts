@@ -1,5 +1,5 @@
 /** The program in this process: words in, what it wrote and its exit code out. */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { run } from "../../src/cli/run.js";
 
@@ -9,6 +9,8 @@ export interface Ran {
   readonly stderr: string;
   /** Words the measuring program was called with. */
   readonly studies: readonly (readonly string[])[];
+  /** Files it wrote, by path; nothing is written to the disk. */
+  readonly written: ReadonlyMap<string, string>;
 }
 
 /** Files by name: what a command reads instead of the disk. */
@@ -19,9 +21,18 @@ export async function chainwalk(words: readonly string[], files: Files = {}): Pr
   let stdout = "";
   let stderr = "";
   const studies: (readonly string[])[] = [];
+  const written = new Map<string, string>();
   const bytes = (text: string | Uint8Array): Uint8Array => (typeof text === "string" ? Buffer.from(text) : text);
   const exitCode = await run(words, {
     readFile: (path) => (files[path] === undefined ? readFile(path) : Promise.resolve(bytes(files[path]))),
+    readDirectory: (path) => {
+      const names = Object.keys(files).filter((name) => name.startsWith(`${path}/`));
+      return names.length > 0 ? Promise.resolve(names.map((name) => name.slice(path.length + 1))) : readdir(path);
+    },
+    writeFile: (path, text) => {
+      written.set(path, text);
+      return Promise.resolve();
+    },
     readStandardInput: () => Promise.resolve(bytes(files["-"] ?? "")),
     write: (text) => void (stdout += text),
     complain: (text) => void (stderr += text),
@@ -32,7 +43,7 @@ export async function chainwalk(words: readonly string[], files: Files = {}): Pr
     colors: false,
     interactive: false,
   });
-  return { exitCode, stdout, stderr, studies };
+  return { exitCode, stdout, stderr, studies, written };
 }
 
 /** Words of a line; blanks separate them. */

@@ -73,6 +73,14 @@ export function sizesWord(text: string): Sizes {
   );
 }
 
+/** Percent, from 0 to 1000, as a share. */
+export function percentWord(text: string): number {
+  const value = Number(text.replace(/%$/, ""));
+  if (!/^(\d+\.?\d*|\.\d+)%?$/.test(text) || value > 1000)
+    throw new InvalidArgumentError("Expected percent, from 0 to 1000.");
+  return value / 100;
+}
+
 /** A packet mark: a uint32, decimal or with 0x. */
 export function markWord(text: string): number {
   const value = /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text) ? Number(text) : Infinity;

@@ -1,5 +1,6 @@
 import type { Document } from "../document.js";
-import type { Measurement } from "../measurement.js";
+import { compareBuilds } from "../compare/document.js";
+import type { Factors, Measurement } from "../measurement.js";
 import { documentAny } from "./any.js";
 import { documentCompile } from "./compile.js";
 import { documentConntrack } from "./conntrack.js";
@@ -21,9 +22,27 @@ const documents: ReadonlyMap<string, (record: Measurement) => Document> = new Ma
   ["kernel", documentKernel],
 ]);
 
-/** What a record says, by its study; a study that is not known is shown case by case. */
+/**
+ * What a record says, by its study; a study that is not known is shown case by case. Of two builds the tables and plots are of this one, and what the
+ * other is to it stands at the end.
+ */
 export function documentOf(record: Measurement): Document {
-  return (documents.get(record.study) ?? documentAny)(record);
+  const document = (documents.get(record.study) ?? documentAny)(ofThisBuild(record));
+  const compared = compareBuilds(record)?.document;
+  if (compared === undefined) return document;
+  const [first, ...rest] = compared.sections;
+  const section = { ...first!, title: compared.title };
+  return { ...document, sections: [...document.sections, section, ...rest] };
+}
+
+/** The record without what the other build measured; the factor `build` is gone. */
+function ofThisBuild(record: Measurement): Measurement {
+  const own = <T extends { factors: Factors }>(all: readonly T[]): T[] =>
+    all.flatMap((one) => {
+      const { build, ...factors } = one.factors;
+      return build === "other" ? [] : [{ ...one, factors }];
+    });
+  return { ...record, cases: own(record.cases), picks: own(record.picks) };
 }
 
 /** The order of studies in reports: known ones first, as in the list above. */

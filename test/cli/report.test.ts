@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { formatMeasurement } from "../../src/report/measurement.js";
+import { makeRecord, scaleTimes } from "../report/record.js";
+import { chainwalk, words } from "./command-line.js";
+
+const record = makeRecord([100, 1000]);
+const text = formatMeasurement(record);
+const slower = formatMeasurement(
+  scaleTimes(record, 1.5, ({ factors }) => factors.engine === "linear" && factors.packet === "first"),
+);
+
+describe("chainwalk report", () => {
+  it("draws all files of a directory again, the same bytes each time", async () => {
+    const files = { "results/lookup.json": text };
+    const [first, again] = await Promise.all([0, 1].map(() => chainwalk(words("report results --out paper"), files)));
+    expect(first!.exitCode).toBe(0);
+    expect([...first!.written.keys()].toSorted()).toEqual(
+      ["lookup-costs.svg", "lookup.csv", "lookup.md", "lookup.svg", "lookup.tex", "report.html"].map(
+        (name) => `paper/${name}`,
+      ),
+    );
+    expect(again!.written).toEqual(first!.written);
+    expect(first!.written.get("paper/report.html")).toContain("npm run bench");
+  });
+
+  it.each([
+    ["nothing changed", text, 0, "0 slower, 0 faster"],
+    ["half as much again", slower, 1, "slower"],
+  ])("--compare, %s", async (_, after, exitCode, says) => {
+    const ran = await chainwalk(words("report --compare a b.json"), { "a/lookup.json": text, "b.json": after });
+    expect(ran.exitCode).toBe(exitCode);
+    expect(ran.stdout).toContain(says);
+    const json = await chainwalk(words("report --compare a b.json --json"), { "a/lookup.json": text, "b.json": after });
+    const [{ study, cases }] = JSON.parse(json.stdout) as [{ study: string; cases: { outcome: string }[] }];
+    expect(study).toBe("lookup");
+    expect(cases.some(({ outcome }) => outcome === "slower")).toBe(exitCode === 1);
+  });
+
+  it.each<[string, string, Record<string, string>, RegExp]>([
+    ["no directory", "report nowhere", {}, /^nowhere:1:1: cannot read it: there is no such file/],
+    ["no record in it", "report r", { "r/x.txt": "" }, /^r:1:1: no record lies here/],
+    [
+      "a record that is cut off",
+      "report r",
+      { "r/lookup.json": text.slice(0, 300) },
+      /^r\/lookup.json:1:301: this is no JSON/,
+    ],
+    [
+      "another version",
+      "report r",
+      { "r/a.json": text.replace("measurement/2", "measurement/9") },
+      /^r\/a.json:1:11: .*schema/,
+    ],
+    [
+      "a round of no process",
+      "report r",
+      { "r/a.json": text.replace('"rounds":[{"process":0', '"rounds":[{"process":99') },
+      /^r\/a.json:2:\d+: .*there is no process 99/,
+    ],
+    ["one path to compare", "report --compare r", {}, /--compare takes two paths/],
+    [
+      "nothing in common",
+      "report --compare a.json b.json",
+      { "a.json": text, "b.json": text.replace('"lookup"', '"scale"') },
+      /no study in common/,
+    ],
+    ["a threshold that is none", "report --compare a b --threshold x", {}, /percent/],
+  ])("refuses %s and says where", async (_, line, files, says) => {
+    const ran = await chainwalk(words(line), files);
+    expect(ran.exitCode).toBe(2);
+    expect(ran.stderr).toMatch(says);
+    expect(ran.stderr).not.toContain("    at ");
+  });
+});
