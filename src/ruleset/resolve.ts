@@ -146,6 +146,8 @@ const translationHooks: ReadonlyMap<string, number> = new Map([
 function misplacedTranslations(chains: readonly ResolvedChain[]): Problem[] {
   const problems: Problem[] = [];
   const reached = reachingHooks(chains);
+  // Asked once a table: it looks at all chains of it.
+  const xtables = new Set([...new Set(chains.map((chain) => chain.table))].filter(isXtables));
   for (const chain of chains) {
     for (const { rule } of chain.rules) {
       const statement = rule.statements[rule.statements.length - 1];
@@ -153,7 +155,7 @@ function misplacedTranslations(chains: readonly ResolvedChain[]): Problem[] {
       if (allowed === undefined) continue;
       const name = statement!.kind.toUpperCase();
       const { base, table } = chain;
-      if (base === undefined ? isXtables(table) && table.name !== "nat" : base.type !== "nat") {
+      if (base === undefined ? xtables.has(table) && table.name !== "nat" : base.type !== "nat") {
         const where = `${table.name} ${chain.name}`;
         problems.push(
           error("nat-outside-nat", `${name} stands in ${where}: it is only valid in a nat chain`, rule.span),
