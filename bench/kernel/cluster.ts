@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
 import {
   type Cluster,
   type Dataset,
   nftablesSettingsOf,
   Node,
-  printRules,
   resolve,
   type RuleSet,
   type ResolvedRuleSet,
@@ -16,7 +14,8 @@ import {
   writeIptables,
   writeNftables,
 } from "../../src/index.js";
-import { readServices, type ServiceColumns } from "../workload/cluster.js";
+import { POD_CIDR, readServices, type ServiceColumns } from "../workload/cluster.js";
+import { datasetOf } from "../workload/dataset.js";
 
 /** A synthetic cluster as every variant is made of it, and as the emulator runs it. */
 export interface KernelCluster {
@@ -28,9 +27,6 @@ export interface KernelCluster {
   readonly node: Node;
   readonly services: ServiceColumns;
 }
-
-/** Pods; everything that the sender sends comes from one. */
-export const POD_CIDR = "10.0.0.0/8";
 
 /** Services all speak TCP, so that packets differ by the place of their service alone. */
 export function makeKernelCluster(services: number, endpoints: number, seed: number): KernelCluster {
@@ -59,17 +55,8 @@ export function writeNft({ ports, facts }: Pick<KernelCluster, "ports" | "facts"
   return writeNftables(ports, nftablesSettingsOf(facts.configuration, facts.node, "ip")).ruleset;
 }
 
-/** What the rule set is as text: how large, its checksum, and what writes it on standard output. */
-export function describeCluster({ resolved, ports }: KernelCluster, endpoints: number, seed: number): Dataset {
-  const text = printRules(resolved.ruleset);
-  const services = ports.length;
-  return {
-    name: `synthetic cluster of ${services} services x ${endpoints} endpoints, all TCP, seed ${seed}`,
-    services,
-    endpoints,
-    rules: resolved.rules.length,
-    bytes: Buffer.byteLength(text),
-    sha256: createHash("sha256").update(text).digest("hex"),
-    command: `chainwalk generate --services ${services} --endpoints ${endpoints} --seed ${seed} --protocols tcp=1 --pod-cidr ${POD_CIDR}`,
-  };
+/** What the rule set is as text, and what writes it. */
+export function describeCluster({ resolved, ports, facts }: KernelCluster, endpoints: number, seed: number): Dataset {
+  const variant = { name: "all TCP", options: "--protocols tcp=1" };
+  return datasetOf(resolved.ruleset, facts.node, { services: ports.length, endpoints, seed, variant });
 }
