@@ -37,7 +37,11 @@ function compareRecords(before: Measurement, after: Measurement, threshold?: num
     }),
   ];
   const title = `chainwalk report --compare, study ${after.study}: after / before`;
-  return { study: after.study, judged, document: documentOfJudged(after.study, title, remarks, judged, threshold) };
+  return {
+    study: after.study,
+    judged,
+    document: documentOfJudged(after.study, title, remarks, judged, ["before", "after"], threshold),
+  };
 }
 
 /** Whether this build differs from the other one that was measured with it. Undefined where only one build was. */
@@ -50,7 +54,11 @@ export function compareBuilds(record: Measurement, threshold?: number): Comparis
     ...(noise === undefined ? [] : [`This run was noisy: ${noise}.`]),
   ];
   const title = `chainwalk bench --against, study ${record.study}: this build / the other`;
-  return { study: record.study, judged, document: documentOfJudged(record.study, title, remarks, judged, threshold) };
+  return {
+    study: record.study,
+    judged,
+    document: documentOfJudged(record.study, title, remarks, judged, ["other", "this"], threshold),
+  };
 }
 
 function documentOfJudged(
@@ -58,6 +66,7 @@ function documentOfJudged(
   title: string,
   remarks: readonly string[],
   judged: readonly Judged[],
+  names: readonly [string, string],
   threshold = THRESHOLD,
 ): Document {
   const count = (outcome: Judged["outcome"]) => judged.filter((one) => one.outcome === outcome).length;
@@ -71,12 +80,15 @@ function documentOfJudged(
         `${formatFigure(threshold * 100)} %, with at most one in twenty of them wrong (Benjamini and Hochberg).`,
     ],
     sections: [
-      drawJudged(judged),
+      drawJudged(judged, names),
       {
         title: "",
         paragraphs: [
           `${formatCount(count("slower"))} slower, ${formatCount(count("faster"))} faster, ` +
             `${formatCount(count("cannot tell"))} of ${formatCount(judged.length)} cannot tell.`,
+          ...(judged.some(({ ratio }) => ratio.high === Infinity)
+            ? ["[?]: one process a case says nothing of how much processes differ. Measure for longer (--duration)."]
+            : []),
           ...(other === 0 ? [] : [`* In ${formatCount(other)} cases the exact columns differ: other work was done.`]),
         ],
       },
@@ -85,7 +97,7 @@ function documentOfJudged(
   };
 }
 
-function drawJudged(judged: readonly Judged[]): Section {
+function drawJudged(judged: readonly Judged[], [from, to]: readonly [string, string]): Section {
   const differ = FACTOR_NAMES.filter((name) => new Set(judged.map(({ contrast }) => contrast.factors[name])).size > 1);
   const rows = judged.map(({ contrast, ratio, outcome }) => [
     nameOf(contrast.factors, differ),
@@ -95,7 +107,7 @@ function drawJudged(judged: readonly Judged[]): Section {
   ]);
   const unit =
     new Set(judged.map(({ contrast }) => contrast.unit)).size > 1 ? "ns or bytes" : (judged[0]?.contrast.unit ?? "ns");
-  const columns = [left("case, services"), right(`before,\n${unit}`), right("after"), right("ratio [95 %]"), left("")];
+  const columns = [left("case, services"), right(`${from},\n${unit}`), right(to), right("ratio [95 %]"), left("")];
   return { title: "", table: { columns, rows } };
 }
 
