@@ -1,6 +1,8 @@
 import type { Family } from "../packet/address.js";
 import { error, type Problem, ProblemError, warning } from "../ruleset/problem.js";
-import type { Chain, Rule, RuleSet, Table, VerdictMapDefinition } from "../ruleset/types.js";
+import type { Chain, MapElement, Rule, RuleSet, Table, VerdictMapDefinition } from "../ruleset/types.js";
+import { dataTypes } from "../syntax/nft/data-types.js";
+import { arrange } from "../syntax/nft/elements.js";
 import { renameElements } from "./actions.js";
 import { checkDepth } from "./depth.js";
 import { foldDraws } from "./fold-draws.js";
@@ -74,7 +76,7 @@ class TableTranslation {
       for (const one of [folded.chain, ...folded.own])
         chains.push(this.translateChain(one, { family, recent, withoutBridges: options.withoutBridges === true }));
     }
-    const renamed = maps.map((map) => ({ ...map, elements: renameElements(map.elements, this.names) }));
+    const renamed = maps.map((map) => ({ ...map, elements: arranged(map, renameElements(map.elements, this.names)) }));
     checkDepth(chains, renamed, table);
     this.problems.push(...recent.warnings());
     this.warnOfCounters();
@@ -115,4 +117,14 @@ class TableTranslation {
     const message = `table ${this.table.name}: the counters of ${lost} rules that became elements of maps are left out; --no-fold keeps them`;
     this.problems.push(warning("counters-left-out", message));
   }
+}
+
+/** In the order nft lists them. */
+function arranged({ type }: VerdictMapDefinition, elements: readonly MapElement[]): MapElement[] {
+  return arrange(
+    elements,
+    type.map((name) => dataTypes[name]),
+    "hash",
+    false,
+  );
 }

@@ -178,6 +178,19 @@ describe("features", () => {
   });
 });
 
+describe("features in nftables mode", () => {
+  const features = (JSON.parse(textOf("features/index.json")) as Feature[]).filter(({ name }) => name !== "v1.17");
+
+  it.each(features)("$name is what the generator writes", async ({ name, config, options }) => {
+    const node = options.filter((option) => option !== "--nfacct");
+    const target = ["--config", `${root}features/${config}`, ...node, "--mode", "nftables"];
+    const rules = textOf(`features/${name}/rules.nft`);
+    expect(await generated("--objects", `${root}features/${name}/objects.yaml`, ...target)).toBe(rules);
+    const { stdout, stderr } = await chainwalk(["print", "--rules", `${root}features/${name}/rules.nft`]);
+    expect({ stdout, stderr }).toEqual({ stdout: rules.replace(/^#.*\n/, ""), stderr: "" });
+  });
+});
+
 describe("large clusters", () => {
   const large = JSON.parse(textOf("large.json")) as Large[];
   const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

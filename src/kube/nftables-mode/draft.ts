@@ -12,6 +12,8 @@ import type {
   Verdict,
   VerdictMapDefinition,
 } from "../../ruleset/types.js";
+import { dataTypes } from "../../syntax/nft/data-types.js";
+import { arrange } from "../../syntax/nft/elements.js";
 import type { ServicePort } from "../services.js";
 import { elementKey } from "./statements.js";
 
@@ -122,11 +124,28 @@ export class Draft {
     const maps = MAPS.map(({ name, comment }): VerdictMapDefinition => {
       const port: readonly KeyType[] = ["inet_proto", "inet_service"];
       const type = name.endsWith("-nodeports") ? port : [this.addressType, ...port];
-      return { name, type, flags: [], comment, value: "verdict", elements: [...this.maps.get(name)!.values()] };
+      return {
+        name,
+        type,
+        flags: [],
+        comment,
+        value: "verdict",
+        elements: arranged([...this.maps.get(name)!.values()], type),
+      };
     });
     const chains = [...this.chains].map(([name, chain]) => ({ name, ...chain }));
-    const sets = [...this.sets.values()];
+    const sets = [...this.sets.values()].map((set) => ({ ...set, elements: arranged(set.elements, set.type) }));
     const table = { family: this.family, name: "kube-proxy", chains, sets, maps, comment: "rules for kube-proxy" };
     return { tables: [table] };
   }
+}
+
+/** In the order nft lists them. */
+function arranged<E extends SetElement>(elements: readonly E[], type: readonly KeyType[]): E[] {
+  return arrange(
+    elements,
+    type.map((name) => dataTypes[name]),
+    "hash",
+    false,
+  );
 }

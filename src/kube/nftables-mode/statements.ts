@@ -1,7 +1,5 @@
 import type { Address, Family } from "../../packet/address.js";
-import { compareAddresses } from "../../packet/address.js";
-import { integerToAddress, intervalOf, mergeIntervals, prefixOf } from "../../packet/interval.js";
-import { hostPrefix, type MaskedAddress, prefixLength } from "../../packet/prefix.js";
+import { hostPrefix, type MaskedAddress } from "../../packet/prefix.js";
 import type {
   DataElement,
   DnatAction,
@@ -17,6 +15,8 @@ import type {
   Verdict,
   VerdictMap,
 } from "../../ruleset/types.js";
+import { dataTypes } from "../../syntax/nft/data-types.js";
+import { arrange, hasIntervals } from "../../syntax/nft/elements.js";
 import type { LocalDetector } from "../configuration.js";
 import type { Endpoint } from "../services.js";
 import { localTraffic } from "../statements.js";
@@ -100,20 +100,8 @@ export function withinAny(
 ): Match {
   const [only, second] = prefixes;
   if (only !== undefined && second === undefined) return { kind: "address", field, ...only, negate };
-  const set = elementsOf(family, prefixes).map((part): SetElement => ({ key: [part] }));
+  const elements = prefixes.map((prefix): SetElement => ({ key: [prefix] }));
+  const type = dataTypes[family === "ip" ? "ipv4_addr" : "ipv6_addr"];
+  const set = arrange(elements, [type], hasIntervals(elements) ? "interval" : "hash", true);
   return { kind: "lookup", key: [addressField(field, family)], set, negate };
-}
-
-function elementsOf(family: Family, prefixes: readonly MaskedAddress[]): KeyPart[] {
-  const host = family === "ip" ? 32 : 128;
-  if (prefixes.every(({ mask }) => prefixLength(mask) === host)) {
-    const hosts = prefixes.map(({ value }) => value).sort(compareAddresses);
-    return hosts.filter((address, i) => i === 0 || compareAddresses(address, hosts[i - 1]!) !== 0).map(hostPrefix);
-  }
-  return mergeIntervals(prefixes.map(intervalOf)).map((interval): KeyPart => {
-    const { first, last } = interval;
-    return (
-      prefixOf(interval, family) ?? { first: integerToAddress(first, family), last: integerToAddress(last, family) }
-    );
-  });
 }
