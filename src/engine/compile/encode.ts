@@ -46,9 +46,13 @@ export function encodeRule(rule: ResolvedRule, head: Head, code: Code, operands:
   if (rule.chain.table.family === "ip6") return code.push(Op.general);
   const { statements } = rule.rule;
   for (let i = 0; i < statements.length; i++) {
+    const written = code.length;
     if (isOfIPv6(statements[i]!)) code.push(Op.constant, 0);
-    else if (((head.whole >>> i) & 1) === 0 && !encodeStatement(statements[i]!, rule, head, code, operands))
+    else if (((head.whole >>> i) & 1) === 0 && !encodeStatement(statements[i]!, rule, head, code, operands)) {
+      // What was written of it must not be carried out.
+      code.length = written;
       return code.push(Op.general);
+    }
   }
   code.push(Op.end);
 }

@@ -47,18 +47,23 @@ export class CounterexampleFinder {
     private readonly fates: Results<Fate>,
   ) {}
 
-  /** A packet with a key for which a lookup breaks its law. */
-  ofKey(key: StrayKey): Counterexample | undefined {
-    const { src, dst, protocol, sport, dport } = key;
-    const source = src ?? (typeof dst === "number" ? 1 : ([0, 0, 0, 2] as const));
-    const fields = { dst, src: source, protocol, sport, dport };
-    const bits = this.space.bitsOf(fields);
-    return this.smallest((["prerouting", "output"] as const).map((entrance) => this.witness(bits, entrance)));
+  /** A packet with one of the keys for which a lookup breaks its law. */
+  ofKeys(keys: readonly StrayKey[]): Counterexample | undefined {
+    return this.smallest(
+      keys.flatMap(({ src, dst, protocol, sport, dport }) => {
+        const source = src ?? (typeof dst === "number" ? 1 : ([0, 0, 0, 2] as const));
+        const bits = this.space.bitsOf({ dst, src: source, protocol, sport, dport });
+        return (["prerouting", "output"] as const).map((entrance) => this.witness(bits, entrance));
+      }),
+    );
   }
 
   /** A packet of a set of packets as they enter a chain. */
   ofChain(differing: DiagramNode, entrances: readonly Entrance[]): Counterexample | undefined {
-    const some = this.space.diagrams.someOf(differing, MOST_CANDIDATES);
+    // Most chains see a packet only when conntrack has.
+    const { diagrams } = this.space;
+    const seen = diagrams.minus(differing, this.space.connection("none"));
+    const some = [...diagrams.someOf(seen, MOST_CANDIDATES), ...diagrams.someOf(differing, MOST_CANDIDATES)];
     const direct = this.smallest(entrances.flatMap((entrance) => some.map((bits) => this.witness(bits, entrance))));
     if (direct !== undefined) return direct;
     for (const entrance of entrances) {
@@ -118,9 +123,10 @@ export class CounterexampleFinder {
           reason: "the diagrams are equal, but the engines differ for a packet",
           counterexample: this.counterexample(witness),
         };
-      if (!this.isAsSaid(witness, bits))
+      const said = this.saidOtherwise(witness, bits);
+      if (said !== undefined)
         return {
-          reason: `linear does with a packet what the diagrams do not say: ${JSON.stringify(witness.packet)}`,
+          reason: `linear does with ${JSON.stringify(witness.packet)} what the diagrams do not say: ${said}`,
           counterexample: undefined,
         };
     }
@@ -164,13 +170,13 @@ export class CounterexampleFinder {
   }
 
   /**
-   * Whether linear does with a packet what the diagrams say. Nothing is said where memory or assumptions decide, and of packets of
+   * What the diagrams say of a packet, where linear does otherwise with it. Nothing is said where memory or assumptions decide, and of packets of
    * connections with an entry.
    */
-  private isAsSaid({ packet, context }: Witness, bits: Bits): boolean {
+  private saidOtherwise({ packet, context }: Witness, bits: Bits): string | undefined {
     const { space } = this;
     const { state, original } = context.connection;
-    if (original !== undefined || state === "established" || state === "related") return true;
+    if (original !== undefined || state === "established" || state === "related") return undefined;
     const connection: Exclude<ConnectionKind, "none"> = state === "new" ? "fresh" : state;
     const named = (field: "iif" | "physIn" | "physOut" | "mac", name: string | undefined): number =>
       Math.max(0, space.namesOf(field).indexOf(name ?? ""));
@@ -193,16 +199,18 @@ export class CounterexampleFinder {
       hasOriginal: 1,
       hasReply: 1,
     };
-    if (packet.mac !== undefined) return true;
+    if (packet.mac !== undefined) return undefined;
     const diagram = this.journeys.linear.travel({ entrance: packet.entrance, connection, fields });
     for (let node = diagram; node >= 0;) {
       const level = space.diagrams.levelOf(node);
-      if (space.nameOfBit(level)?.startsWith("draw") !== true) return true;
+      if (space.nameOfBit(level)?.startsWith("draw") !== true) return undefined;
       node = bits.get(level) === 1 ? space.diagrams.highOf(node) : space.diagrams.lowOf(node);
     }
     const said = space.diagrams.follow(diagram, bits);
-    if (said === NOTHING) return false;
-    return isFate(this.fates.at(said), packet, context, this.engines.linear);
+    if (said === NOTHING) return "nothing";
+    const fate = this.fates.at(said);
+    if (fate.changes.length > 0) return undefined;
+    return isFate(fate, packet, context, this.engines.linear) ? undefined : JSON.stringify(fate);
   }
 }
 

@@ -221,7 +221,7 @@ export class Follower {
       case "chance":
       case "unknown": {
         const set = this.setOf(step, flock, ways.chain);
-        const asked = step.kind === "unknown" && step.changes ? this.changed(flock, step) : flock;
+        const asked = step.kind === "unknown" ? this.changed(flock, step) : flock;
         const failed = this.without(asked, set);
         if (failed !== undefined) ways.next.push(failed);
         return some(this.within(asked, set));

@@ -17,8 +17,12 @@ export interface StrayKey {
   readonly dport: number;
 }
 
-/** A key for which the service map finds what it does not hold, or does not find what it holds. */
-export function strayService(tables: ServiceTables, services: readonly ReadService[]): StrayKey | undefined {
+/** Keys that are looked for after the first one that breaks a law: not every one of them makes a packet fare differently. */
+const MOST_STRAYS = 256;
+
+/** Some keys for which the service map finds what it does not hold, or does not find what it holds. */
+export function strayServices(tables: ServiceTables, services: readonly ReadService[]): StrayKey[] {
+  const strays: StrayKey[] = [];
   const { map } = tables;
   const held = new Map<number, Set<number>>();
   const keyOf = ({ protocol, port }: ReadService): number => (protocol << 16) | port;
@@ -41,14 +45,16 @@ export function strayService(tables: ServiceTables, services: readonly ReadServi
       const near = bit >= 0 && bit < 32 ? (address ^ (1 << bit)) >>> 0 : address;
       const nearKey = bit >= 32 ? key ^ (1 << (bit - 32)) : key;
       if (nearKey !== 0 && stray(near, nearKey))
-        return { dst: near, protocol: nearKey >>> 16, sport: 0, dport: nearKey & 0xffff };
+        strays.push({ dst: near, protocol: nearKey >>> 16, sport: 0, dport: nearKey & 0xffff });
     }
+    if (strays.length >= MOST_STRAYS) break;
   }
-  return undefined;
+  return strays;
 }
 
-/** A key for which an index leads elsewhere than its arrays say. */
-export function strayIndexKey(index: ChainIndex): StrayKey | undefined {
+/** Some keys for which an index leads elsewhere than its arrays say. */
+export function strayIndexKeys(index: ChainIndex): StrayKey[] {
+  const strays: StrayKey[] = [];
   const entries = indexEntries(index);
   const rest = restOf(index);
   const expect = expectation(entries, rest);
@@ -64,11 +70,12 @@ export function strayIndexKey(index: ChainIndex): StrayKey | undefined {
       for (const from of near === key ? [0, entry.rules[0]!, entry.rules.at(-1)! + 1] : [0]) {
         if (from >= rest.length) continue;
         const words = { ...near, src: addressWords(near.src!), dst: addressWords(near.dst) };
-        if (index.next(from, words) !== expect(from, near)) return near;
+        if (index.next(from, words) !== expect(from, near)) strays.push(near);
       }
     }
+    if (strays.length >= MOST_STRAYS) break;
   }
-  return undefined;
+  return strays;
 }
 
 /** The rule a packet goes to by the arrays: the first of those with its key, or of those in no table. */

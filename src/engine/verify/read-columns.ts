@@ -145,8 +145,8 @@ function readHead(columns: Columns, row: number, space: Space): DiagramNode[] {
   const sets: DiagramNode[] = [];
   const address = (column: Uint32Array, field: "dst" | "src"): void => {
     const mask = column[2 * row + 1]!;
-    // A value outside of its mask is equal to nothing.
-    if (mask !== 0 || column[2 * row] !== 0) sets.push(space.masked(field, column[2 * row]!, mask));
+    // ((address ^ value) & mask) === 0: bits of the value outside of the mask do not count.
+    if (mask !== 0) sets.push(space.masked(field, (column[2 * row]! & mask) >>> 0, mask));
   };
   address(columns.dst, "dst");
   if (columns.more[row] === 0) return sets;

@@ -9,9 +9,6 @@ import { ALL, type DiagramNode, NOTHING } from "./diagrams.js";
 import type { Test } from "./rows.js";
 import { type AddressField, CONNECTIONS, type Field, type Space } from "./space.js";
 
-/** An expression with a counter of its own (numgen inc). */
-const COUNTING = '"mode":"inc"';
-
 /** Where a match stands. */
 export interface MatchPlace {
   readonly rule: number;
@@ -59,18 +56,18 @@ export class MatchReader {
       case "nth":
       case "limit":
       case "recent":
-        return { kind: "unknown", rule, statement, changes: true };
+        return { kind: "unknown", rule, statement };
       // Sets are looked up by the same code in every engine: to a proof one more unknown.
       case "set":
       case "compare":
       case "lookup":
       case "opaque-match":
-        return { kind: "unknown", rule, statement, changes: JSON.stringify(match).includes(COUNTING) };
+        return { kind: "unknown", rule, statement };
       case "address-type":
         return match.limit === undefined ? this.header(match) : "refuse";
       // Ports of protocols without any: whatever stands there.
       case "transport":
-        return match.protocol === null ? { kind: "unknown", rule, statement, changes: false } : this.header(match);
+        return match.protocol === null ? { kind: "unknown", rule, statement } : this.header(match);
       default:
         return this.header(match);
     }

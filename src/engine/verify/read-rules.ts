@@ -80,7 +80,7 @@ export function readStatement(s: Statement, rule: ResolvedRule, statement: numbe
       return [{ kind: "change", ...place }];
     // Passed over where that is assumed, else the walk stops.
     case "opaque-target":
-      return [{ kind: "unknown", ...place, changes: false }, refuse];
+      return [{ kind: "unknown", ...place }, refuse];
     case "assign":
     case "compare":
     case "lookup":

@@ -69,10 +69,10 @@ export type Test =
       readonly negate: boolean;
     }
   /**
-   * What only state or the user knows: an unknown bit, named by the statement and by how often its chain was entered before.
-   * `changes`: that it was asked is a change of state.
+   * What only state, a set or the user knows: an unknown bit, named by the statement and by how often its chain was entered before.
+   * That it is asked counts among the changes of state, whatever the answer: it may change state, draw, or refuse.
    */
-  | { readonly kind: "unknown"; readonly rule: number; readonly statement: number; readonly changes: boolean };
+  | { readonly kind: "unknown"; readonly rule: number; readonly statement: number };
 
 export type Step =
   | Test

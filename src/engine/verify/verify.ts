@@ -19,7 +19,7 @@ import { type Counterexample, CounterexampleFinder } from "./counterexample.js";
 import { ALL, type DiagramNode, Diagrams, NOTHING, TooManyNodes } from "./diagrams.js";
 import { type Exit, Follower, OutOfBudget } from "./follow.js";
 import { type Fate, Journey } from "./journey.js";
-import { strayIndexKey, strayService } from "./laws.js";
+import { type StrayKey, strayIndexKeys, strayServices } from "./laws.js";
 import { columnsProgram } from "./read-columns.js";
 import { visitedSets } from "./read-indexes.js";
 import { MatchReader } from "./read-matches.js";
@@ -152,6 +152,8 @@ class FamilyVerifier {
   private readonly ofLinear = new Map<number, DiagramNode>();
   private readonly ofCompiled = new Map<number, DiagramNode>();
   private readonly finder: CounterexampleFinder;
+  /** A lookup that breaks the law of its keys. */
+  private broken: string | undefined;
   /** A statement a proof cannot go past. */
   private unread: string | undefined;
   private live = 0;
@@ -194,7 +196,7 @@ class FamilyVerifier {
       this.compareChains();
       if (this.isOver()) return;
       if (this.services.rows > 0 && this.unread === undefined) this.compareServices();
-      if (!this.isOver()) this.reason = this.unread;
+      if (!this.isOver()) this.reason = this.broken ?? this.unread;
     } catch (thrown) {
       if (thrown instanceof OutOfBudget) this.reason = "the budget of time was used up";
       else if (thrown instanceof TooManyNodes) this.reason = "the budget of memory was used up";
@@ -217,16 +219,21 @@ class FamilyVerifier {
   private checkLaws(): void {
     const { tables, indexes, resolved } = this.plan;
     if (this.family === "ip") {
-      const key = strayService(tables, readServices(tables));
-      if (key !== undefined) this.differ("the service map breaks the law of its keys", this.finder.ofKey(key));
+      this.breakLaw("the service map", strayServices(tables, readServices(tables)));
     }
     for (const chain of resolved.chains) {
       const index = indexes[chain.id];
       if (index === undefined || !this.sees(chain)) continue;
-      const key = strayIndexKey(index);
-      const where = `the index of chain ${chain.name} of table ${chain.table.name} breaks the law of its keys`;
-      if (key !== undefined) return this.differ(where, this.finder.ofKey(key));
+      this.breakLaw(`the index of chain ${chain.name} of table ${chain.table.name}`, strayIndexKeys(index));
     }
+  }
+
+  /** Where no packet shows what a broken law does, the chains are still compared: the proof fails either way. */
+  private breakLaw(what: string, keys: readonly StrayKey[]): void {
+    if (keys.length === 0 || this.isOver()) return;
+    this.broken ??= `${what} breaks the law of its keys`;
+    const shown = this.finder.ofKeys(keys);
+    if (shown !== undefined) this.differ(this.broken, shown);
   }
 
   private sees({ table }: ResolvedChain): boolean {
@@ -288,7 +295,7 @@ class FamilyVerifier {
         if (form === "its columns") this.ofCompiled.set(chain.id, this.diagrams.join(got, walked));
         const differing = this.diagrams.differing(want, got);
         this.kept.push(differing);
-        this.finishForFinder(chain, linear);
+        this.finishForFinder(chain, linear, everything);
         return this.differ(
           `chain ${name} and ${form} differ`,
           this.finder.ofChain(differing, entrancesOf(chain.base!.hook)),
@@ -312,10 +319,11 @@ class FamilyVerifier {
   }
 
   /** The chains that were not looked at yet, as linear has them on both sides: a packet must be led through them. */
-  private finishForFinder(from: ResolvedChain, linear: Program): void {
+  private finishForFinder(from: ResolvedChain, linear: Program, everything: DiagramNode): void {
+    this.kept.push(...this.ofCompiled.values());
     for (const chain of this.bases.slice(this.bases.indexOf(from) + 1)) {
-      const diagram = this.follower.follow(linear, chain.id, chain.base!.policy, this.kept[0]!);
-      this.kept.push(diagram, ...this.ofLinear.values(), ...this.ofCompiled.values());
+      const diagram = this.follower.follow(linear, chain.id, chain.base!.policy, everything);
+      this.kept.push(diagram);
       this.ofLinear.set(chain.id, diagram);
       this.ofCompiled.set(chain.id, diagram);
     }

@@ -1,9 +1,16 @@
 /** One packet of a class, with the draws, state and assumptions of the class, and what both engines make of it. */
-import type { Address } from "../../packet/address.js";
+import { type Address, sameAddress } from "../../packet/address.js";
 import { PacketBatch } from "../../packet/batch.js";
 import { type Connection, CtStatus, NEW_CONNECTION } from "../../packet/connection.js";
 import type { Node } from "../../packet/node.js";
-import { DEFAULT_INTERFACE, type Entrance, makePacket, type Packet, type PacketFields } from "../../packet/packet.js";
+import {
+  DEFAULT_INTERFACE,
+  type Entrance,
+  makePacket,
+  type Packet,
+  type PacketFields,
+  tupleOf,
+} from "../../packet/packet.js";
 import { replyTuple, type Tuple } from "../../packet/tuple.js";
 import { ProblemError } from "../../ruleset/problem.js";
 import type { ResolvedRuleSet } from "../../ruleset/resolve.js";
@@ -85,34 +92,36 @@ function connectionOf(
   const mark = number("ctmark");
   if (kind === "none" || kind === "fresh") return { ...NEW_CONNECTION, mark };
   if (kind === "invalid" || kind === "untracked") return { state: kind, direction: "original", status: 0, mark };
-  const direction = number("reply") === 1 ? "reply" : "original";
-  const tuple = (end: "original" | "reply"): Tuple => ({
-    src: value(`${end}Src`),
-    dst: value(`${end}Dst`),
-    protocol: packet.protocol,
-    sport: number(`${end}Sport`),
-    dport: number(`${end}Dport`),
-  });
-  // Where a tuple is not asked for, that of the packet itself: nothing is translated.
+  const isReply = number("reply") === 1;
+  // The tuple of its own direction is the packet's; of the other one what a rule asks of it, else that of an untranslated connection.
+  const end = isReply ? "original" : "reply";
+  const asked = (["Src", "Dst", "Sport", "Dport"] as const).some((part) => says(`${end}${part}`));
   const inverse = replyTuple(packet);
-  const status = number("status") | CtStatus.confirmed;
-  const own = direction === "original" ? packet : inverse;
-  const other = direction === "original" ? inverse : packet;
-  const isAsked = (["originalSrc", "originalDst", "replySrc", "replyDst"] as const).some((field) => says(field));
-  const original = isAsked ? tuple("original") : own;
-  const reply = isAsked ? tuple("reply") : other;
+  const other = asked
+    ? {
+        src: value(`${end}Src`),
+        dst: value(`${end}Dst`),
+        protocol: packet.protocol,
+        sport: number(`${end}Sport`),
+        dport: number(`${end}Dport`),
+      }
+    : inverse && tupleOf(inverse);
+  // The status says what is translated.
+  const [src, dst] = [sameEnd(other, inverse, "dst", "dport"), sameEnd(other, inverse, "src", "sport")];
+  const translated =
+    (src ? 0 : isReply ? CtStatus.dnat : CtStatus.snat) | (dst ? 0 : isReply ? CtStatus.snat : CtStatus.dnat);
+  const status = (number("status") & ~(CtStatus.snat | CtStatus.dnat)) | translated | CtStatus.confirmed;
   return {
     state: kind,
-    direction,
+    direction: isReply ? "reply" : "original",
     status,
     mark,
-    ...(original === undefined ? {} : { original: tupleFields(original) }),
-    ...(reply === undefined ? {} : { reply: tupleFields(reply) }),
+    ...(other === undefined ? {} : { original: tupleOf(packet), reply: tupleOf(packet), [end]: other }),
   };
 }
 
-function tupleFields({ src, dst, protocol, sport, dport }: Tuple): Tuple {
-  return { src, dst, protocol, sport, dport };
+function sameEnd(a: Tuple | undefined, b: Tuple | undefined, address: "src" | "dst", port: "sport" | "dport"): boolean {
+  return a === undefined || b === undefined || (sameAddress(a[address], b[address]) && a[port] === b[port]);
 }
 
 /** A context in which draws, state and assumptions turn out as decided. */
