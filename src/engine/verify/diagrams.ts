@@ -17,6 +17,8 @@ export const resultOf = (terminal: DiagramNode): number => -3 - terminal;
 /** Entries of the caches of operations: what falls out is worked out again. */
 const CACHE = 1 << 18;
 const FIRST_NODES = 1 << 16;
+/** Nodes asked for between two ticks: some milliseconds. */
+const TICK = 1 << 15;
 
 /** Thrown where a run holds more nodes than it was allowed. */
 export class TooManyNodes extends Error {}
@@ -34,7 +36,13 @@ export class Diagrams {
   private readonly choiceCache = new Int32Array(4 * CACHE).fill(-1);
   private readonly joinCache = new Int32Array(3 * CACHE).fill(-1);
 
-  constructor(private readonly mostNodes = Infinity) {}
+  private nodesAsked = 0;
+
+  /** `tick` is called every now and then while a single operation goes on; what it throws ends the operation. */
+  constructor(
+    private readonly mostNodes = Infinity,
+    private readonly tick: () => void = () => {},
+  ) {}
 
   /** Nodes held. */
   get size(): number {
@@ -60,6 +68,7 @@ export class Diagrams {
   /** The node that asks the bit of a level: `low` where it is 0, `high` where it is 1. Both must ask deeper levels only. */
   node(level: number, low: DiagramNode, high: DiagramNode): DiagramNode {
     if (low === high) return low;
+    if ((++this.nodesAsked & (TICK - 1)) === 0) this.tick();
     let bucket = this.bucketOf(level, low, high);
     for (let n = this.buckets[bucket]!; n >= 0; n = this.chain[n]!) {
       if (this.low[n] === low && this.high[n] === high && this.level[n] === level) return n;

@@ -167,7 +167,7 @@ class FamilyVerifier {
     private readonly until: number,
   ) {
     const { resolved, node } = plan;
-    this.diagrams = new Diagrams(options.nodes ?? MOST_NODES);
+    this.diagrams = new Diagrams(options.nodes ?? MOST_NODES, () => this.keepTime());
     this.space = new Space(this.diagrams, family, vocabularyOf(resolved, node));
     this.reader = new MatchReader(this.space, node);
     this.follower = new Follower(this.space, this.reader, this.exits, (held) => this.pause(held));
@@ -208,8 +208,12 @@ class FamilyVerifier {
     return this.reason !== undefined || this.counterexample !== undefined;
   }
 
+  private keepTime(): void {
+    if (Date.now() > this.until) throw new OutOfBudget();
+  }
+
   private pause(held: () => Iterable<DiagramNode>): void {
-    if ((++this.steps & 255) === 0 && Date.now() > this.until) throw new OutOfBudget();
+    if ((++this.steps & 255) === 0) this.keepTime();
     if (this.diagrams.size < 2 * this.live + SWEEP_AFTER) return;
     this.diagrams.sweep([...held(), ...this.kept]);
     this.live = this.diagrams.size;

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { Node } from "../../../src/packet/node.js";
 import { resolve, type ResolvedRuleSet } from "../../../src/ruleset/resolve.js";
 import { compile, type Plan } from "../../../src/engine/compile/compile.js";
-import { Op } from "../../../src/engine/compile/encode.js";
+import { Op } from "../../../src/engine/compile/operations.js";
 import { BackendFlag, SERVICE_WORDS, type ServiceTables } from "../../../src/engine/compile/services.js";
 import { indexedEngine } from "../../../src/engine/indexed.js";
 import { linearEngine } from "../../../src/engine/linear.js";
