@@ -68,6 +68,20 @@ describe("trace", () => {
     await expect(stdout).toMatchFileSnapshot("../golden/cli-trace-listing.txt");
   });
 
+  for (const engine of ["linear", "indexed"] as const) {
+    it(`prints a way by verdict maps in nft's words, by ${engine}`, async () => {
+      const rules = "datasets/features/session-affinity/rules.nft";
+      const line = `trace --rules ${rules} --src 10.1.9.9:40000 --dst 10.96.0.10:80 --proto tcp --engine ${engine}`;
+      const { stdout, stderr, exitCode } = await chainwalk(words(line));
+      expect(exitCode).toBe(0);
+      expect(stderr).toBe("");
+      await expect(stdout).toMatchFileSnapshot(`../golden/cli-trace-nft-${engine}.txt`);
+      const { steps } = JSON.parse((await chainwalk(words(`${line} --json`))).stdout) as JsonTrace;
+      const texts = steps.flatMap((step) => (step.kind === "rule" ? [step.text] : []));
+      expect(texts).toContain("ip daddr . meta l4proto . th dport vmap @service-ips");
+    });
+  }
+
   it("marks and masquerades what comes from outside the pods' range, and nothing else", async () => {
     const [outside, pod] = [await jsonTrace(OUTSIDE), await jsonTrace(POD)];
     expect(outside).toMatchObject({ verdict: "DNAT", masquerade: true, outcome: { mark: 0x4000 } });

@@ -5,7 +5,8 @@ import { protocolName } from "../../packet/protocol.js";
 import type { Tuple } from "../../packet/tuple.js";
 import type { ResolvedRule } from "../../ruleset/resolve.js";
 import type { Outcome, Step, Trace } from "../../engine/types.js";
-import { printRule } from "../../syntax/iptables/printer.js";
+import type { RuleFormat } from "../../syntax/read.js";
+import { ruleText } from "../draw/rule-text.js";
 import { drawTrace, type TraceTitle } from "../draw/trace.js";
 import { destinationText, verdictName } from "../draw/packet.js";
 import { blaming } from "../failure.js";
@@ -56,14 +57,14 @@ export function define(command: Command, io: Io): void {
       const { engine, context } = await prepareWalk(rules, options, io);
       const trace = blaming(rules.source, () => engine.trace(packet, context));
       warnOfMissingAddresses(trace.given, io);
-      const title = { packet, engine: engine.name, connectionState: context.connection.state };
+      const title = { packet, engine: engine.name, connectionState: context.connection.state, format: rules.format };
       if (options.json === true) io.write(`${JSON.stringify(jsonTrace(trace, title), undefined, 1)}\n`);
       else io.write(drawTrace(trace, title, picocolors.createColors(io.colors)));
     });
 }
 
 /** The schema of `--json`. */
-export function jsonTrace(trace: Trace, { packet, engine, connectionState }: TraceTitle): object {
+export function jsonTrace(trace: Trace, { packet, engine, connectionState, format }: TraceTitle): object {
   const { outcome, steps, given } = trace;
   const { family, entrance, iif, mark } = packet;
   return {
@@ -72,8 +73,8 @@ export function jsonTrace(trace: Trace, { packet, engine, connectionState }: Tra
     verdict: verdictName(outcome),
     to: destinationText(outcome),
     masquerade: outcome.source !== undefined,
-    outcome: jsonOutcome(outcome),
-    steps: steps.map(jsonStep),
+    outcome: jsonOutcome(outcome, format),
+    steps: steps.map((step) => jsonStep(step, format)),
     given,
   };
 }
@@ -82,12 +83,12 @@ function jsonTuple({ src, dst, protocol, sport, dport }: Tuple): object {
   return { src: formatAddress(src), sport, dst: formatAddress(dst), dport, protocol: protocolName(protocol) };
 }
 
-function jsonOutcome(outcome: Outcome): object {
+function jsonOutcome(outcome: Outcome, format: RuleFormat): object {
   const { verdict, rejectWith, by, destination, source, tuple, mark, way, oif, notrack, work } = outcome;
   return {
     verdict,
     rejectWith: rejectWith ?? null,
-    by: by === undefined ? null : jsonRule(by),
+    by: by === undefined ? null : jsonRule(by, format),
     destination:
       destination === undefined ? null : { address: formatAddress(destination.address), port: destination.port },
     source:
@@ -108,19 +109,19 @@ function jsonOutcome(outcome: Outcome): object {
   };
 }
 
-function jsonRule(rule: ResolvedRule): object {
+function jsonRule(rule: ResolvedRule, format: RuleFormat): object {
   const { chain, number } = rule;
   return {
     table: chain.table.name,
     chain: chain.name,
     number,
     line: rule.rule.span?.line ?? null,
-    text: printRule(rule.rule, chain.name),
+    text: ruleText(rule, format),
   };
 }
 
-function jsonStep(step: Step): object {
-  if (step.kind === "rule") return { kind: "rule", ...jsonRule(step.rule) };
+function jsonStep(step: Step, format: RuleFormat): object {
+  if (step.kind === "rule") return { kind: "rule", ...jsonRule(step.rule, format) };
   if (step.kind === "route") return { ...step, destination: formatAddress(step.destination) };
   return step.kind === "lookup" ? { ...step, found: step.found ?? null } : step;
 }

@@ -35,7 +35,7 @@ export function define(command: Command, io: Io, finish: (exitCode: number) => v
     .option("--json", "print JSON")
     .addHelpText("after", HELP)
     .action(async (options: VerifyOptions) => {
-      const { resolved, source } = await loadRules(options, io);
+      const { resolved, source, format } = await loadRules(options, io);
       const ipsets = options.ipsets === undefined ? [] : await loadIpSets(options.ipsets, io);
       const show = (what: string): void => io.complain(`\r\u001b[K${what}`);
       const found = blaming(source, (): Verification => {
@@ -47,8 +47,8 @@ export function define(command: Command, io: Io, finish: (exitCode: number) => v
         });
       });
       if (io.interactive) show("");
-      if (options.json === true) io.write(`${JSON.stringify(jsonVerification(found), undefined, 1)}\n`);
-      else io.write(drawVerification(found, io.colors));
+      if (options.json === true) io.write(`${JSON.stringify(jsonVerification(found, format), undefined, 1)}\n`);
+      else io.write(drawVerification(found, format, io.colors));
       finish(found.equal ? DONE : ANSWER_NO);
     });
 }

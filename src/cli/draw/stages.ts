@@ -63,7 +63,7 @@ const drawStage: Readonly<Record<PassName, (dump: DumpedPlan, plan: Plan) => str
         base === undefined ? "-" : String(base.priority),
         base?.policy ?? "-",
         String(rules.length),
-        count(new Set(rules.map((rule) => rule.target?.id).filter((id) => id !== undefined)).size, "chain"),
+        count(new Set(rules.flatMap((rule) => rule.targets)).size, "chain"),
       ]),
     ),
   prune: (_, { resolved, pruned }) => {

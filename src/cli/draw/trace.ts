@@ -4,8 +4,9 @@ import { formatAddress } from "../../packet/address.js";
 import type { Packet } from "../../packet/packet.js";
 import type { ResolvedRule } from "../../ruleset/resolve.js";
 import type { Outcome, Step, Trace } from "../../engine/types.js";
-import { printRule } from "../../syntax/iptables/printer.js";
+import type { RuleFormat } from "../../syntax/read.js";
 import { endpointText, entranceText, isWorthSaying, markText, sourceText, tupleText, verdictName } from "./packet.js";
+import { ruleBody } from "./rule-text.js";
 import { WIDTH, wrap, wrapRule } from "./wrap.js";
 
 type Colors = ReturnType<typeof createColors>;
@@ -14,6 +15,8 @@ export interface TraceTitle {
   readonly packet: Packet;
   readonly engine: string;
   readonly connectionState: string;
+  /** How the rule set spells its rules. */
+  readonly format: RuleFormat;
 }
 
 /** Lines of at most 100 characters (single words excepted), with a line end each. */
@@ -21,7 +24,7 @@ export function drawTrace(trace: Trace, title: TraceTitle, colors: Colors): stri
   const { packet, engine, connectionState } = title;
   const mark = packet.mark === 0 ? "" : `, mark ${markText(packet.mark)}`;
   const head = `${colors.bold(tupleText(packet))}   ${entranceText(packet)}, connection ${connectionState}${mark}`;
-  const body = new TraceDrawing(trace, packet, colors).lines();
+  const body = new TraceDrawing(trace, title, colors).lines();
   const foot = drawOutcome(trace.outcome, packet, colors);
   const given = trace.given.filter(isWorthSaying).map((text) => colors.dim(`given: ${text}`));
   return [head, "", ...body, "", ...foot, ...(given.length > 0 ? ["", ...given] : []), colors.dim(`engine: ${engine}`)]
@@ -41,12 +44,12 @@ class TraceDrawing {
 
   constructor(
     private readonly trace: Trace,
-    packet: Packet,
+    private readonly title: TraceTitle,
     private readonly colors: Colors,
   ) {
     const last = Math.max(0, ...trace.steps.map((step) => (step.kind === "rule" ? lineOf(step.rule) : 0)));
     this.gutter = Math.max(4, String(last).length) + 2;
-    this.mark = packet.mark;
+    this.mark = title.packet.mark;
   }
 
   lines(): string[] {
@@ -81,7 +84,9 @@ class TraceDrawing {
         return this.leaveTo(0);
       case "lookup":
         if (step.chain !== undefined) this.leaveTo(this.open.findIndex(({ name }) => name === step.chain) + 1);
-        return this.put(this.depth, `lookup ${step.table}: ${step.key} -> ${step.found ?? colors.dim("nothing")}`);
+        return this.putWrapped(this.depth, `lookup ${step.table}: ${step.key} -> ${step.found ?? "nothing"}`, (line) =>
+          step.found === undefined ? line.replace(/nothing$/, colors.dim("nothing")) : line,
+        );
       case "pick":
         return this.put(this.depth, `pick ${step.index + 1} of ${step.of}: ${colors.yellow(step.endpoint)}`);
       case "translate": {
@@ -104,7 +109,7 @@ class TraceDrawing {
     if (at >= 0) this.leaveTo(at + 1);
     const own = this.open[this.open.length - 1];
     if (own !== undefined) own.matched = true;
-    const text = printRule(rule.rule, name).slice(`-A ${name} `.length);
+    const text = ruleBody(rule, this.title.format);
     const indent = 2 * this.depth;
     const [first, ...rest] = wrapRule(text === "" ? "(no match, no target)" : text, WIDTH - this.gutter - indent - 2);
     const line = lineOf(rule);

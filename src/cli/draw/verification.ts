@@ -4,10 +4,11 @@ import type { Counterexample } from "../../engine/verify/counterexample.js";
 import type { Verification } from "../../engine/verify/verify.js";
 import type { Trace } from "../../engine/types.js";
 import { drawTable, formatCount } from "../../report/table.js";
+import type { RuleFormat } from "../../syntax/read.js";
 import { jsonTrace } from "../commands/trace.js";
 import { drawTrace, type TraceTitle } from "./trace.js";
 
-export function drawVerification(found: Verification, colors: boolean): string {
+export function drawVerification(found: Verification, format: RuleFormat, colors: boolean): string {
   const { chains, services, classes, witnesses, counterexample, reason } = found;
   const lines = drawTable(
     [
@@ -26,7 +27,7 @@ export function drawVerification(found: Verification, colors: boolean): string {
     `share of the header space covered: ${shareText(found)}`,
     verdictText(found),
   ];
-  const shown = counterexample === undefined ? [] : ["", ...drawCounterexample(counterexample, colors)];
+  const shown = counterexample === undefined ? [] : ["", ...drawCounterexample(counterexample, format, colors)];
   const why = reason === undefined ? [] : [`because ${reason}`];
   return [...lines, "", ...sum, ...why, ...shown].map((line) => `${line.trimEnd()}\n`).join("");
 }
@@ -42,12 +43,12 @@ function shareText({ share }: Verification): string {
   return share === 1 ? "1" : share.toFixed(4);
 }
 
-function drawCounterexample(found: Counterexample, colored: boolean): string[] {
+function drawCounterexample(found: Counterexample, format: RuleFormat, colored: boolean): string[] {
   const colors = picocolors.createColors(colored);
   const { packet, context, distributions, draw } = found;
   const parts = (["linear", "indexed"] as const).flatMap((engine) => {
     const trace = found[engine];
-    const title: TraceTitle = { packet, engine, connectionState: context.connection.state };
+    const title: TraceTitle = { packet, engine, connectionState: context.connection.state, format };
     const body = typeof trace === "string" ? `${engine} refuses: ${trace}\n` : drawTrace(trace, title, colors);
     return [...body.trimEnd().split("\n"), ""];
   });
@@ -59,7 +60,7 @@ function drawCounterexample(found: Counterexample, colored: boolean): string[] {
 }
 
 /** The schema of `--json`. */
-export function jsonVerification(found: Verification): object {
+export function jsonVerification(found: Verification, format: RuleFormat): object {
   const { equal, share, classes, chains, services, witnesses, reason, counterexample } = found;
   return {
     equal,
@@ -69,15 +70,18 @@ export function jsonVerification(found: Verification): object {
     services,
     witnesses,
     reason: reason ?? null,
-    counterexample: counterexample === undefined ? null : jsonCounterexample(counterexample),
+    counterexample: counterexample === undefined ? null : jsonCounterexample(counterexample, format),
   };
 }
 
-function jsonCounterexample({ packet, context, linear, indexed, distributions, draw }: Counterexample): object {
+function jsonCounterexample(
+  { packet, context, linear, indexed, distributions, draw }: Counterexample,
+  format: RuleFormat,
+): object {
   const one = (trace: Trace | string, engine: string): object =>
     typeof trace === "string"
       ? { refused: trace }
-      : jsonTrace(trace, { packet, engine, connectionState: context.connection.state });
+      : jsonTrace(trace, { packet, engine, connectionState: context.connection.state, format });
   return {
     packet,
     connection: context.connection,
