@@ -8,7 +8,15 @@ import type {
   TableFamily,
 } from "../../ruleset/types.js";
 import type { DataType } from "./data-types.js";
-import { type AnyElement, arrange, type ElementValue, hasIntervals, printElements, readElements } from "./elements.js";
+import {
+  type AnyElement,
+  arrange,
+  contradiction,
+  type ElementValue,
+  hasIntervals,
+  printElements,
+  readElements,
+} from "./elements.js";
 import { printConcatenation, typeOf } from "./expression.js";
 import type { Lexer } from "./lexer.js";
 
@@ -39,6 +47,8 @@ export function readSet<E extends AnyElement>(
   if (!lexer.is("{")) lexer.unexpected(value === "none" ? "a set" : 'a map: "@NAME" or "{ KEY : VALUE, ... }"');
   const elements = readElements(lexer, types, value) as E[];
   if (elements.length === 0) lexer.fail("empty-set", "a set in a rule needs at least one element", at);
+  if (value !== "none" && contradiction(elements) !== undefined)
+    lexer.fail("duplicate-element", "a key of this map stands twice, with different values", at);
   const order = !hasIntervals(elements) ? "hash" : types.length > 1 ? "as-written" : "interval";
   return arrange(elements, types, order, value === "none" && order === "interval");
 }

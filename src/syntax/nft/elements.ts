@@ -188,6 +188,18 @@ export function overlapping<E extends AnyElement>(sorted: readonly E[]): E | und
   return sorted.find((element, i) => i > 0 && startsWithin(element.key[0]!, sorted[i - 1]!.key[0]!));
 }
 
+/** The first element of a map whose key stands before it with another value. */
+export function contradiction<E extends AnyElement>(elements: readonly E[]): E | undefined {
+  const seen = new Map<string, string>();
+  return elements.find((element) => {
+    const key = JSON.stringify(element.key);
+    const value = JSON.stringify("verdict" in element ? element.verdict : (element as DataElement).data);
+    const before = seen.get(key);
+    seen.set(key, value);
+    return before !== undefined && before !== value;
+  });
+}
+
 function startsWithin(part: KeyPart, before: KeyPart): boolean {
   if (typeof part === "string" || typeof before === "string") return false;
   if (isNumbers(part)) return part[0] <= (before as readonly [number, number])[1];

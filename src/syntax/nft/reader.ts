@@ -84,17 +84,7 @@ class Reader {
   private failedAt = 0;
 
   private check(table: TableBuilder): void {
-    const conflict = table.conflict();
-    if (conflict !== undefined) {
-      const { set, element } = conflict;
-      this.problems.push(
-        error(
-          "overlapping-elements",
-          `two elements of the set ${set.facts.name} overlap: nft refuses them without auto-merge`,
-          element.span ?? set.facts.span,
-        ),
-      );
-    }
+    for (const { code, message, span } of table.conflicts()) this.problems.push(error(code, message, span));
     this.problems.push(...checkUses(table, this.spanAt));
     if (table.xtSpan !== undefined)
       this.problems.push(
@@ -211,6 +201,8 @@ class Reader {
   private table(verb: string, start: number): void {
     const lexer: Lexer = this.lexer;
     const named = this.readTableName();
+    if (lexer.kind === Token.Word)
+      lexer.fail("unknown-family", `unknown family "${named.name}": expected ${[...families].join(", ")}`, named.at);
     if (foreignFamilies.has(named.family)) return this.foreignTable(named, start);
     let table = this.find(named.family, named.name);
     if (table !== undefined && verb === "create")
@@ -283,12 +275,16 @@ class Reader {
     let chain = table.chains.get(name);
     if (chain !== undefined && verb === "create")
       lexer.fail("duplicate-chain", `chain ${name} is defined twice in table ${table.name}`, at);
+    const isNew = chain === undefined;
     if (chain === undefined) table.chains.set(name, (chain = { name, rules: [], span: this.spanAt(at) }));
     if (!lexer.accept("{")) return;
     for (lexer.skipBreaks(); !lexer.accept("}"); lexer.skipBreaks()) {
       if (lexer.kind === Token.End) lexer.unexpected(`"}" to close chain ${name}`);
-      if (lexer.is("type")) this.baseChain(chain, table);
-      else if (lexer.is("policy")) this.policy(chain);
+      if (lexer.is("type")) {
+        if (!isNew && chain.base === undefined)
+          lexer.fail("duplicate-chain", `chain ${name} is there already, and is no base chain`);
+        this.baseChain(chain, table);
+      } else if (lexer.is("policy")) this.policy(chain);
       else if (lexer.is("comment")) {
         lexer.next();
         chain.comment = lexer.take("a comment in quotes");

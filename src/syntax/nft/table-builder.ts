@@ -15,7 +15,7 @@ import type {
 } from "../../ruleset/types.js";
 import type { SetUse } from "./anonymous.js";
 import type { DataType } from "./data-types.js";
-import { type AnyElement, arrange, type ElementValue, overlapping } from "./elements.js";
+import { type AnyElement, arrange, contradiction, type ElementValue, hasIntervals, overlapping } from "./elements.js";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export type DraftChain = Writable<Omit<Chain, "rules" | "base">> & { rules: Rule[]; base?: BaseChain };
@@ -68,14 +68,27 @@ export class TableBuilder {
     this.order.splice(this.order.indexOf(name), 1);
   }
 
-  /** The elements of two ranges that overlap: the second. */
-  conflict(): { readonly set: DraftSet; readonly element: AnyElement } | undefined {
-    for (const set of this.sets.values()) {
-      if (!set.facts.flags.includes("interval") || set.facts.autoMerge === true || set.types.length > 1) continue;
-      const element = overlapping(arrange(set.elements, set.types, "interval", false));
-      if (element !== undefined) return { set, element };
+  /** What the kernel or nft refuses of the elements; of each set and map its first. */
+  *conflicts(): Generator<{ readonly code: string; readonly message: string; readonly span: Span | undefined }> {
+    for (const { facts, types, value, elements } of this.sets.values()) {
+      const { name, flags, span } = facts;
+      const interval = flags.includes("interval");
+      const ranged = interval ? undefined : elements.find((element) => hasIntervals([element]));
+      if (ranged !== undefined) {
+        const message = `this element of ${name} is more than one value: the set needs "flags interval"`;
+        yield { code: "missing-flag", message, span: ranged.span ?? span };
+      }
+      const twice = value === "none" ? undefined : contradiction(elements);
+      if (twice !== undefined) {
+        const message = `the map ${name} has another value for this key already`;
+        yield { code: "duplicate-element", message, span: twice.span ?? span };
+      }
+      if (!interval || facts.autoMerge === true || types.length > 1) continue;
+      const overlap = overlapping(arrange(elements, types, "interval", false));
+      if (overlap === undefined) continue;
+      const message = `two elements of the set ${name} overlap: nft refuses them without auto-merge`;
+      yield { code: "overlapping-elements", message, span: overlap.span ?? span };
     }
-    return undefined;
   }
 
   finish(): Table {

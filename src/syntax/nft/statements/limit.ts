@@ -12,7 +12,12 @@ export const limit: StatementSyntax<LimitMatch> = {
   read: ({ lexer }) => {
     const { text, start } = lexer;
     const form = /^limit\s+rate\s+(?:over\s+)?\d+\s*\/\s*(\w+)/.exec(text.slice(start, start + 120));
-    if (form === null || !units.includes(form[1]!)) return undefined;
+    if (form === null || form[1] === "week") return undefined;
+    const [whole, unitWord] = form as unknown as [string, string];
+    if (!units.includes(unitWord)) {
+      const message = `unknown unit of time "${unitWord}": expected ${units.join(", ")} or week`;
+      lexer.fail("bad-rate", message, start + whole.length - unitWord.length);
+    }
     lexer.next();
     lexer.next();
     const negate = lexer.accept("over");
