@@ -18,6 +18,7 @@ export { ICMP, ICMPV6, parseProtocol, protocolName, SCTP, TCP, TcpFlag, UDP } fr
 export { formatTuple, replyTuple, type Tuple } from "./packet/tuple.js";
 
 export type * from "./ruleset/types.js";
+export { applyChanges, type ChainChange, type Changes, changesBetween } from "./ruleset/changes.js";
 export type { IpSet } from "./ruleset/ipset.js";
 export { type Problem, ProblemError } from "./ruleset/problem.js";
 export { resolve, type ResolvedChain, type ResolvedRule, type ResolvedRuleSet } from "./ruleset/resolve.js";
@@ -41,6 +42,7 @@ export { nftablesSettingsOf, writeNftables } from "./kube/nftables-mode/write.js
 export { remarkNode } from "./kube/node-remark.js";
 export { LAYOUTS, type LayoutName, layoutOf } from "./kube/iptables-mode/layout.js";
 export { applySync, planSync, type Sync } from "./kube/iptables-mode/sync.js";
+export { changesOfSync } from "./kube/iptables-mode/sync-changes.js";
 export { printObjects } from "./kube/manifest/print-objects.js";
 export { type ReadConfiguration, readConfiguration } from "./kube/manifest/read-configuration.js";
 export { type ReadObjects, readObjects } from "./kube/manifest/read-objects.js";
@@ -68,7 +70,16 @@ export { type Columns, layOut } from "./engine/compile/columns.js";
 export { compile, type Plan } from "./engine/compile/compile.js";
 export { drawKey, drawWith, namedDraw } from "./engine/draw.js";
 export { equals, formatFraction, type Fraction, toNumber } from "./engine/fraction.js";
-export { columnEngine, indexedEngine, type IndexedEngine, type IndexedOptions, PICK_DRAW } from "./engine/indexed.js";
+export type { UpdateReport } from "./engine/compile/update.js";
+export {
+  columnEngine,
+  indexedEngine,
+  type IndexedEngine,
+  type IndexedOptions,
+  PICK_DRAW,
+  type UpdatableEngine,
+  updatableEngine,
+} from "./engine/indexed.js";
 export { type EngineOptions, linearEngine } from "./engine/linear.js";
 export {
   OutcomeBatch,

@@ -2,26 +2,25 @@
  * The indexed engine: runs a compiled plan. A new connection to a destination in the service map costs one lookup and one pick;
  * everything else walks with chain indexes, on columns in a batch, readably otherwise. Its outcomes equal those of linear.
  */
-import { formatAddress, formatEndpoint } from "../packet/address.js";
-import { ENTRANCE_PREROUTING, type PacketBatch } from "../packet/batch.js";
-import { CtState } from "../packet/connection.js";
+import { addressWords, formatEndpoint } from "../packet/address.js";
+import type { PacketBatch } from "../packet/batch.js";
 import type { Node } from "../packet/node.js";
-import { type Packet, tupleOf } from "../packet/packet.js";
-import { reciprocalScale } from "../packet/jhash.js";
+import type { Packet } from "../packet/packet.js";
 import { protocolName } from "../packet/protocol.js";
-import { addressWords } from "../packet/address.js";
+import type { Changes } from "../ruleset/changes.js";
 import type { ResolvedRuleSet } from "../ruleset/resolve.js";
+import type { RuleSet } from "../ruleset/types.js";
 import { layOut } from "./compile/columns.js";
 import { compile, type Plan } from "./compile/compile.js";
-import { BackendFlag, EVEN, findService, pickBackend, readServiceRow } from "./compile/services.js";
-import { drawKey } from "./draw.js";
-import { add, dyadic, type Fraction, multiply, ONE, unit } from "./fraction.js";
-import { classifyOne, type EngineOptions, outcomeKey, walkingEngine } from "./linear.js";
+import { UpdatablePlan, type UpdateReport } from "./compile/update.js";
+import { classifyOne, type EngineOptions, walkingEngine } from "./linear.js";
 import { semanticsOf, type Skip } from "./machine.js";
-import { OutcomeFlag, type OutcomeBatch, verdictNames } from "./outcome-batch.js";
+import type { OutcomeBatch } from "./outcome-batch.js";
 import { Scan } from "./scan.js";
-import { BLOCK, makePasses, makeScratch, type Passes } from "./service-passes.js";
-import type { Context, Distribution, Draw, Engine, Outcome, Step, Trace, WeightedOutcome } from "./types.js";
+import { ServiceLookup } from "./service-lookup.js";
+import type { Context, Distribution, Engine, Outcome, Trace } from "./types.js";
+
+export { PICK_DRAW } from "./service-lookup.js";
 
 export interface IndexedOptions extends EngineOptions {
   /** The node the plan is made for; a context with another node is walked without the service map. */
@@ -34,9 +33,6 @@ export interface IndexedOptions extends EngineOptions {
   /** A plan made before, for this rule set and node. */
   readonly plan?: Plan;
 }
-
-/** The name of the one draw of a fused pick: no rule has this id. */
-export const PICK_DRAW = 0xffffffff;
 
 /** The column-scanned linear walk: what benches compare with. Equal to `linearEngine`, on typed arrays; IPv6 packet by packet. */
 export function columnEngine(resolved: ResolvedRuleSet, options: IndexedOptions): Engine {
@@ -62,39 +58,100 @@ export interface IndexedEngine extends Engine {
 
 /** Compiles a rule set for a node. Throws ProblemError where the rule set has errors. */
 export function indexedEngine(resolved: ResolvedRuleSet, options: IndexedOptions): IndexedEngine {
-  const plan = options.plan ?? compile(resolved, options.node);
-  const replay = options.draws === "replay";
-  const walking = walkingEngine("indexed", resolved, semanticsOf(options.ipsets), skipping(plan));
-  const lookup = new Lookup(plan, replay);
-  const scan = new Scan(resolved, plan.columns, plan.node, plan.indexes);
+  return new PlanRunner(options.plan ?? compile(resolved, options.node), options);
+}
 
-  return {
+/** An engine whose rule set can change under way. */
+export interface UpdatableEngine extends IndexedEngine {
+  /**
+   * Applies changes to the compiled form, chain by chain; a batch sees the version before or after, whole. `plan.resolved` is the rule set
+   * with the changes, for other engines over it. Throws ProblemError where the changed rule set would have errors: nothing has changed then.
+   */
+  update(changes: Changes): UpdateReport;
+}
+
+/** The same engine for a rule set that will change. It keeps more beside the plan: what each destination depends on. */
+export function updatableEngine(ruleset: RuleSet, options: IndexedOptions): UpdatableEngine {
+  const plan = new UpdatablePlan(ruleset, options.node);
+  let runner = new PlanRunner(plan, options);
+  const engine: UpdatableEngine = {
     name: "indexed",
     plan,
-    classify(packet, context) {
-      const row = lookup.find(packet, context);
-      return row < 0 ? walking.classify(packet, context) : lookup.outcome(row, packet, context);
-    },
-    classifyBatch(batch, context, out) {
-      out.reset();
-      scan.begin(batch, context);
-      const fits = batch.family === "ip" && context.node === plan.node;
-      if (fits) lookup.batch(batch, context, out);
-      for (let n = 0, i: number; n < (fits ? lookup.leftOver : batch.count); n++) {
-        i = fits ? lookup.left[n]! : n;
-        if (!fits || !scan.walk(batch, i, context, out)) out.set(i, classifyOne(walking, batch, i, context));
-      }
-      scan.finish(out);
-    },
-    trace(packet, context) {
-      const row = lookup.find(packet, context);
-      return row < 0 ? walking.trace(packet, context) : lookup.trace(row, packet, context);
-    },
-    outcomes(packet, context) {
-      const row = lookup.find(packet, context);
-      return row < 0 ? walking.outcomes(packet, context) : lookup.outcomes(row, packet);
+    classify: (packet, context) => runner.classify(packet, context),
+    classifyBatch: (batch, context, out) => runner.classifyBatch(batch, context, out),
+    trace: (packet, context) => runner.trace(packet, context),
+    outcomes: (packet, context) => runner.outcomes(packet, context),
+    update(changes) {
+      if (runner.busy) throw new Error("a rule set cannot change while a batch runs over it");
+      const report = plan.update(changes);
+      if (report.kind === "full") runner = new PlanRunner(plan, options);
+      else runner.refresh();
+      return report;
     },
   };
+  return engine;
+}
+
+/** Runs a plan. */
+class PlanRunner implements IndexedEngine {
+  readonly name = "indexed";
+  /** A batch is under way. */
+  busy = false;
+  private readonly walking: Engine;
+  private readonly lookup: ServiceLookup;
+  private readonly scan: Scan;
+
+  constructor(
+    readonly plan: Plan,
+    { ipsets, draws }: IndexedOptions,
+  ) {
+    this.walking = walkingEngine(this.name, plan.resolved, semanticsOf(ipsets), skipping(plan));
+    this.lookup = new ServiceLookup(plan, draws === "replay");
+    this.scan = new Scan(plan.resolved, plan.columns, plan.node, plan.indexes);
+  }
+
+  /** After the plan has changed in place. */
+  refresh(): void {
+    this.lookup.refresh();
+    this.scan.refresh();
+  }
+
+  classify(packet: Packet, context: Context): Outcome {
+    const row = this.lookup.find(packet, context);
+    return row < 0 ? this.walking.classify(packet, context) : this.lookup.outcome(row, packet, context);
+  }
+
+  classifyBatch(batch: PacketBatch, context: Context, out: OutcomeBatch): void {
+    this.busy = true;
+    try {
+      this.runBatch(batch, context, out);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private runBatch(batch: PacketBatch, context: Context, out: OutcomeBatch): void {
+    const { lookup, scan, walking } = this;
+    out.reset();
+    scan.begin(batch, context);
+    const fits = batch.family === "ip" && context.node === this.plan.node;
+    if (fits) lookup.batch(batch, context, out);
+    for (let n = 0, i: number; n < (fits ? lookup.leftOver : batch.count); n++) {
+      i = fits ? lookup.left[n]! : n;
+      if (!fits || !scan.walk(batch, i, context, out)) out.set(i, classifyOne(walking, batch, i, context));
+    }
+    scan.finish(out);
+  }
+
+  trace(packet: Packet, context: Context): Trace {
+    const row = this.lookup.find(packet, context);
+    return row < 0 ? this.walking.trace(packet, context) : this.lookup.trace(row, packet, context);
+  }
+
+  outcomes(packet: Packet, context: Context): Distribution {
+    const row = this.lookup.find(packet, context);
+    return row < 0 ? this.walking.outcomes(packet, context) : this.lookup.outcomes(row, packet);
+  }
 }
 
 /** Skips the rules of an indexed chain that the packet cannot match. */
@@ -113,221 +170,4 @@ function skipping(plan: Plan): Skip {
       found: frame.rule < frame.chain.rules.length ? `rule ${frame.rule + 1}` : undefined,
     });
   };
-}
-
-/** The service map at work. */
-class Lookup {
-  /** Packets of the last batch that are not new connections to a known destination: `left[0 .. leftOver - 1]`. */
-  left = new Int32Array(0);
-  leftOver = 0;
-  private readonly scratch = makeScratch();
-  private readonly passes: Passes;
-
-  constructor(
-    private readonly plan: Plan,
-    private readonly replay: boolean,
-  ) {
-    this.passes = makePasses(plan.tables, this.scratch);
-  }
-
-  /** The row of the packet's service, -1 where it must walk. */
-  find(packet: Packet, context: Context): number {
-    const { plan } = this;
-    const { connection } = context;
-    if (packet.family !== "ip" || packet.entrance !== "prerouting" || packet.mark !== 0 || connection.state !== "new")
-      return -1;
-    if (context.node !== plan.node || connection.original !== undefined || connection.status !== 0) return -1;
-    if (packet.fragment === true || packet.physIn !== undefined || packet.physOut !== undefined) return -1;
-    return findService(plan.tables, (packet.dst as number) | 0, (packet.protocol << 16) | packet.dport);
-  }
-
-  /** Settles every packet of an IPv4 batch that the service map can; the rest is left in `left`. */
-  batch(batch: PacketBatch, { draw }: Context, out: OutcomeBatch): void {
-    if (this.left.length < batch.count) this.left = new Int32Array(batch.capacity);
-    const { passes, left } = this;
-    const key = draw.seed === undefined ? 0 : drawKey(draw.seed, PICK_DRAW, 0) | 0;
-    let leftOver = 0;
-    let draws = 0;
-    for (let from = 0; from < batch.count; from += BLOCK) {
-      const to = Math.min(from + BLOCK, batch.count);
-      leftOver = passes.lookUp(batch, from, to, left, leftOver);
-      if (!this.replay && draw.seed !== undefined) draws += passes.choose(batch.id, key, from, to);
-      else draws += this.chooseEach(batch, draw, from, to);
-      passes.write(batch, from, to, out);
-    }
-    out.work.mapLookups += 2 * batch.count - leftOver;
-    out.work.draws += draws;
-    this.leftOver = this.settleFixed(batch, leftOver, out);
-  }
-
-  /** Draws that are no named ones of a seed, and in replay those of the picking rules, one after the other. */
-  private chooseEach(batch: PacketBatch, draw: Draw, from: number, to: number): number {
-    const { choices, backends } = this.scratch;
-    const { bounds } = this.plan.tables;
-    let draws = 0;
-    for (let i = from; i < to; i++) {
-      const count = choices[i - from]! & 0xffff;
-      if (count < 2) continue;
-      const id = batch.id[i]!;
-      let k: number;
-      if (this.replay) {
-        const row = this.rowOf(batch, i);
-        k = this.drawInTurn(row, draw, id);
-        draws += Math.min(k + 1, readServiceRow(this.plan.tables, row)!.record.picks.length);
-      } else {
-        k = pickBackend(bounds, choices[i - from]! >>> 16, count, draw(id, PICK_DRAW, 0) | 0);
-        draws++;
-      }
-      backends[i - from]! += k;
-    }
-    return draws;
-  }
-
-  private rowOf(batch: PacketBatch, i: number): number {
-    return findService(this.plan.tables, batch.dst[i]! | 0, (batch.protocol[i]! << 16) | batch.dport[i]!);
-  }
-
-  /** Of the first `leftOver` packets in `left`, settles those whose service has one fixed outcome. Gives how many stay. */
-  private settleFixed(batch: PacketBatch, leftOver: number, out: OutcomeBatch): number {
-    const { markUnmarked } = this.plan.tables;
-    const { left } = this;
-    let staying = 0;
-    for (let n = 0; n < leftOver; n++) {
-      const i = left[n]!;
-      const row = this.rowOf(batch, i);
-      const fresh = batch.state[i] === CtState.new && batch.status[i] === 0;
-      const plain = fresh && batch.entrance[i] === ENTRANCE_PREROUTING && batch.mark[i] === 0;
-      if (row < 0 || !plain) {
-        left[staying++] = i;
-        continue;
-      }
-      const { verdict, routed } = readServiceRow(this.plan.tables, row)!.record;
-      out.verdict[i] = verdictNames.indexOf(verdict);
-      out.flags[i] = routed && this.plan.node.isLocal(batch.dst[i]!) ? OutcomeFlag.local : 0;
-      out.dst[i] = batch.dst[i]!;
-      out.dport[i] = batch.dport[i]!;
-      out.mark[i] = markUnmarked;
-    }
-    return staying;
-  }
-
-  outcome(row: number, packet: Packet, context: Context): Outcome {
-    return this.decide(row, packet, this.choose(row, context));
-  }
-
-  trace(row: number, packet: Packet, context: Context): Trace {
-    const { record, count } = readServiceRow(this.plan.tables, row)!;
-    const k = this.choose(row, context);
-    const outcome = this.decide(row, packet, k);
-    const destination = formatEndpoint(packet.dst, packet.dport);
-    const found = count > 0 ? (record.chain ?? "one backend") : record.verdict;
-    const steps: Step[] = [
-      { kind: "lookup", table: "services", key: `${destination} ${protocolName(packet.protocol)}`, found },
-    ];
-    if (outcome.destination !== undefined) {
-      const to = formatEndpoint(outcome.destination.address, outcome.destination.port);
-      steps.push({ kind: "pick", service: found, index: k, of: count, endpoint: to });
-      steps.push({ kind: "translate", what: "destination", from: destination, to });
-    } else if (record.by !== undefined) steps.push({ kind: "rule", rule: record.by });
-    if (outcome.way !== undefined) {
-      steps.push({ kind: "route", destination: outcome.tuple.dst, local: outcome.way === "local", oif: outcome.oif! });
-    }
-    if (outcome.source !== undefined) {
-      const from = formatAddress(packet.src);
-      steps.push({ kind: "translate", what: "source", from, to: "the address of the outgoing interface" });
-    }
-    return { steps, outcome, given: [] };
-  }
-
-  outcomes(row: number, packet: Packet): Distribution {
-    const { thresholds } = this.plan.tables;
-    const { count, pick } = readServiceRow(this.plan.tables, row)!;
-    // Two rows may name one endpoint: it is one outcome.
-    const outcomes = new Map<string, WeightedOutcome>();
-    let left: Fraction = ONE;
-    for (let k = 0; k < Math.max(1, count); k++) {
-      const even = count > 1 && thresholds[pick] === EVEN;
-      const threshold = BigInt(count === 0 || even ? 2 ** 31 : thresholds[pick + k]!);
-      const probability = even ? unit(count) : multiply(left, dyadic(threshold, 31));
-      if (!even) left = multiply(left, dyadic(2n ** 31n - threshold, 31));
-      const outcome = this.decide(row, packet, k);
-      const key = outcomeKey(outcome);
-      const same = outcomes.get(key);
-      outcomes.set(
-        key,
-        same === undefined ? { outcome, probability } : { ...same, probability: add(same.probability, probability) },
-      );
-    }
-    return { outcomes: [...outcomes.values()], given: ["connection new"] };
-  }
-
-  /** Which backend of the row is taken. */
-  private choose(row: number, context: Context): number {
-    const { count, pick } = readServiceRow(this.plan.tables, row)!;
-    if (count < 2) return 0;
-    const packet = context.packet ?? 0;
-    if (this.replay) return this.drawInTurn(row, context.draw, packet);
-    return pickBackend(this.plan.tables.bounds, pick, count, context.draw(packet, PICK_DRAW, 0) | 0);
-  }
-
-  /** The draws of the picking rules one after the other, each by its name. */
-  private drawInTurn(row: number, draw: Context["draw"], packet: number): number {
-    const { thresholds } = this.plan.tables;
-    const { pick, record, count } = readServiceRow(this.plan.tables, row)!;
-    const { picks } = record;
-    if (thresholds[pick] === EVEN) return reciprocalScale(draw(packet, picks[0]!.id, 0), count);
-    for (let k = 0; k < picks.length; k++) {
-      if ((draw(packet, picks[k]!.id, 0) & 0x7fffffff) < thresholds[pick + k]!) return k;
-    }
-    return picks.length;
-  }
-
-  /** The outcome of a packet sent to backend k of a service. */
-  private decide(row: number, packet: Packet, k: number): Outcome {
-    const { backends, sourceTests, markUnmarked, markMarked } = this.plan.tables;
-    const { node } = this.plan;
-    const { first, count, test, record } = readServiceRow(this.plan.tables, row)!;
-    const draws = count < 2 ? 0 : this.replay ? Math.min(k + 1, record.picks.length) : 1;
-    const work = { rulesVisited: 0, chainsEntered: 0, draws, mapLookups: count === 0 ? 1 : 2 };
-    const common = { notrack: false, changes: [], work };
-    if (count === 0) {
-      const { verdict, rejectWith, by, routed, unseen } = record;
-      const route = routed ? node.route(packet.dst) : undefined;
-      return {
-        ...common,
-        verdict,
-        ...(rejectWith === undefined ? {} : { rejectWith }),
-        ...(by === undefined ? {} : { by }),
-        ...(unseen === undefined ? {} : { unseen }),
-        tuple: tupleOf(packet),
-        mark: markUnmarked,
-        way: route && (route.local ? "local" : "forward"),
-        oif: route && (route.local ? "" : route.oif),
-      };
-    }
-    const backend = 2 * (first + k);
-    const address = backends[backend]! >>> 0;
-    const port = backends[backend + 1]! & 0xffff;
-    const flags = backends[backend + 1]! >>> 16;
-    const { value, mask, negate } = sourceTests[test]!;
-    const source = (packet.src as number) | 0;
-    const marked =
-      ((source & mask) === value) !== negate || (source === backends[backend] && (flags & BackendFlag.hairpin) !== 0);
-    const route = node.route(address);
-    const masquerade = (flags & (marked ? BackendFlag.masqueradeMarked : BackendFlag.masqueradeUnmarked)) !== 0;
-    const to = {
-      ...((flags & BackendFlag.fullyRandom) === 0 ? {} : { fullyRandom: true }),
-      ...(route.source === undefined ? {} : { addresses: [route.source, route.source] as const }),
-    };
-    return {
-      ...common,
-      verdict: "accept",
-      destination: { address, port },
-      ...(masquerade ? { source: { kind: "masquerade", to, hook: "postrouting" } as const } : {}),
-      tuple: { ...tupleOf(packet), dst: address, dport: port },
-      mark: marked ? markMarked : markUnmarked,
-      way: route.local ? "local" : "forward",
-      oif: route.local ? "" : route.oif,
-    };
-  }
 }

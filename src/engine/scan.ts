@@ -17,6 +17,7 @@ import { Source } from "./compile/key-table.js";
 import { Op } from "./compile/operations.js";
 import type { ChainIndex } from "./compile/partition.js";
 import { OutcomeFlag, type OutcomeBatch, VERDICT_ACCEPT, VERDICT_DROP, VERDICT_REJECT } from "./outcome-batch.js";
+import { interfaceHolds } from "./evaluate.js";
 import { drawBits, drawVisit, ruleKey, seedKey } from "./draw.js";
 import { type Schedule, schedule, type Stage, type Station, type Way, ways } from "./path.js";
 import type { Context } from "./types.js";
@@ -99,13 +100,13 @@ export class Scan {
   private draws = 0;
   private lookups = 0;
 
-  private readonly dstColumn: Int32Array;
-  private readonly srcColumn: Int32Array;
+  private dstColumn: Int32Array;
+  private srcColumn: Int32Array;
   /** Row to go on with and chain, for each chain left by a jump. No loops, so no more than there are chains. */
-  private readonly stack: Int32Array;
+  private stack: Int32Array;
   /** How often each chain was entered, by the packet that `entryEpoch` numbers. */
-  private readonly entryCount: Int32Array;
-  private readonly entryEpoch: Int32Array;
+  private entryCount: Int32Array;
+  private entryEpoch: Int32Array;
   private epoch = 0;
   private readonly policies: Uint8Array;
   private readonly ways: readonly { readonly [K in keyof Way]: readonly StageRow[] }[];
@@ -154,6 +155,20 @@ export class Scan {
       }));
     this.otherwise = this.interfaceNumber(node.defaultInterface);
     this.interfaceNumber("lo");
+  }
+
+  /** After rows of the columns have changed in place. */
+  refresh(): void {
+    const { columns } = this;
+    this.dstColumn = new Int32Array(columns.dst.buffer);
+    this.srcColumn = new Int32Array(columns.src.buffer);
+    const chains = columns.chainStart.length;
+    if (chains > this.entryCount.length) {
+      this.stack = new Int32Array((chains + 1) * 2);
+      this.entryCount = new Int32Array(chains);
+      this.entryEpoch = new Int32Array(chains).fill(-1);
+    }
+    this.answerInterfaceTests();
   }
 
   /** Before the packets of a batch: its interface names become numbers, and the work counters zero. */
@@ -300,15 +315,17 @@ export class Scan {
   private interfaceNumber(name: string): number {
     let number = this.interfaces.indexOf(name);
     if (number < 0) number = this.interfaces.push(name) - 1;
-    for (let n = this.interfaceAnswers.length; n < this.interfaces.length; n++) {
-      this.interfaceAnswers.push(
-        Uint8Array.from(this.columns.tests.rows, (test) => {
-          const known = this.interfaces[n]!;
-          return Number((test.prefix ? known.startsWith(test.name) : known === test.name) !== test.negate);
-        }),
-      );
-    }
+    this.answerInterfaceTests();
     return number;
+  }
+
+  private answerInterfaceTests(): void {
+    const tests = this.columns.tests.rows;
+    for (let n = 0; n < this.interfaces.length; n++) {
+      if (this.interfaceAnswers[n]?.length === tests.length) continue;
+      const known = this.interfaces[n]!;
+      this.interfaceAnswers[n] = Uint8Array.from(tests, (test) => Number(interfaceHolds(test, known)));
+    }
   }
 
   private enter(chain: number): void {

@@ -136,7 +136,7 @@ const hookNames: readonly Hook[] = ["prerouting", "input", "forward", "output", 
 const hookBit = (hook: Hook): number => 1 << hookNames.indexOf(hook);
 
 /** Hooks in which each translation may stand (checkentry masks in net/netfilter/xt_nat.c, xt_MASQUERADE.c, xt_REDIRECT.c). */
-const translationHooks: ReadonlyMap<string, number> = new Map([
+export const translationHooks: ReadonlyMap<string, number> = new Map([
   ["dnat", hookBit("prerouting") | hookBit("output")],
   ["redirect", hookBit("prerouting") | hookBit("output")],
   ["snat", hookBit("postrouting") | hookBit("input")],
@@ -172,7 +172,7 @@ function misplacedTranslations(chains: readonly ResolvedChain[]): Problem[] {
 }
 
 /** The hooks from which each chain can be reached by jumps, as bits, by chain id. */
-function reachingHooks(chains: readonly ResolvedChain[]): Uint8Array {
+export function reachingHooks(chains: readonly ResolvedChain[]): Uint8Array {
   const reached = new Uint8Array(chains.length);
   for (const start of chains) {
     if (start.base === undefined) continue;

@@ -67,7 +67,7 @@ export function dumpPlan(plan: Plan): DumpedPlan {
     rules: resolved.chains.reduce((sum, { rules }) => sum + rules.length, 0),
     chains: resolved.ruleset.tables.flatMap((table) =>
       resolved.chains
-        .filter((chain) => chain.table === table)
+        .filter((chain) => chain.table.family === table.family && chain.table.name === table.name)
         .map((chain) => dumpChain(chain, plan))
         .sort((a, b) => (a.chain < b.chain ? -1 : 1)),
     ),

@@ -18,19 +18,20 @@ import { spanOf } from "../value.js";
  * they test, or at a port they test. All other destinations answer every such test alike. IPv4.
  */
 export class DestinationClasses {
+  /** The chains that packets get to after NAT. */
+  readonly seen = new Set<ResolvedChain>();
   private readonly hosts = new Set<number>();
   private readonly nets: (AddressMatch | AddressRangeMatch)[] = [];
   private readonly ports = new Set<number>();
   private readonly portRanges: PortRange[] = [];
 
   constructor(schedule: Schedule) {
-    const seen = new Set<ResolvedChain>();
     const todo = (["forward", "input", "postrouting"] as const).flatMap((hook) =>
       schedule[hook].flatMap((s) => (s.kind === "chain" ? [s.chain] : s.kind === "nat" ? s.chains : [])),
     );
     for (let chain = todo.pop(); chain !== undefined; chain = todo.pop()) {
-      if (seen.has(chain)) continue;
-      seen.add(chain);
+      if (this.seen.has(chain)) continue;
+      this.seen.add(chain);
       for (const resolvedRule of chain.rules) {
         const { rule, targets } = resolvedRule;
         todo.push(...targets);

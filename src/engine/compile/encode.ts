@@ -62,7 +62,7 @@ function isOfIPv6(s: Statement): boolean {
   return s.kind === "address" ? typeof s.value !== "number" : s.kind === "address-range" && typeof s.first !== "number";
 }
 
-/** Writes the code of one statement; false where there is none for it. */
+/** Writes the code of one statement; false, and nothing written, where there is none for it. */
 function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Code, operands: Operands): boolean {
   const { tests, tables } = operands;
   switch (s.kind) {
@@ -72,8 +72,9 @@ function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Cod
     case "continue":
       return true;
     case "mark":
-      code.push(s.field === "mark" ? Op.mark : Op.ctmark, s.value, s.mask, Number(s.negate));
-      return s.field === "mark";
+      if (s.field !== "mark") return false;
+      code.push(Op.mark, s.value, s.mask, Number(s.negate));
+      return true;
     case "conntrack": {
       const { kind: _kind, module: _module, state, status, ...other } = s;
       const test = state ?? status;
@@ -103,8 +104,9 @@ function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Cod
       );
       return true;
     case "random":
-      code.push(Op.random, s.threshold | 0, 0, Number(s.negate));
-      return s.threshold < 2 ** 31;
+      if (s.threshold >= 2 ** 31) return false;
+      code.push(Op.random, s.threshold, 0, Number(s.negate));
+      return true;
     case "compare":
       return pushTable(code, Op.inTable, tables.compare(s), Number(s.negate));
     case "lookup":
@@ -112,8 +114,9 @@ function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Cod
     case "verdict-map":
       return pushTable(code, Op.verdictMap, tables.verdictMap(s, rule));
     case "set-mark":
+      if (s.field !== "mark") return false;
       code.push(Op.setMark, s.clear, s.xor);
-      return s.field === "mark";
+      return true;
     case "dnat": {
       const { addresses, ports } = s.to;
       if (s.mapped !== undefined) return portsGuarded(rule) && pushTable(code, Op.dnatMap, tables.dnat(s, rule));
@@ -123,8 +126,9 @@ function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Cod
       return true;
     }
     case "masquerade":
+      if (s.to.ports !== undefined || s.to.random === true) return false;
       code.push(Op.masquerade, Number(s.to.fullyRandom === true));
-      return s.to.ports === undefined && s.to.random !== true;
+      return true;
     case "accept":
       code.push(Op.accept);
       return true;

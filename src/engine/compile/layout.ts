@@ -21,7 +21,9 @@ export type Marks = Pick<ServiceTables, "markUnmarked" | "markMarked">;
 
 /** Lays out services. Those that do not fit (two source tests, another mark than the rest, two kinds of masquerade) are left to the walk. */
 export function layOutServices({ picked, choices }: PickedServices): ServiceLayout {
-  const layout = new ServiceLayout(commonMarks(picked), choices);
+  const marks = new MarkCounts();
+  for (const { service } of picked) marks.count(service, 1);
+  const layout = new ServiceLayout(marks.most, choices);
   layout.grow(
     picked.length,
     picked.reduce((sum, { service }) => sum + service.backends.length, 0),
@@ -44,6 +46,8 @@ export class ServiceLayout implements ServiceTables {
   private readonly services = new ServiceMap();
   private readonly room = new Room();
   private replaced = 0;
+  /** Choices taken over, in elements of `bounds`. */
+  private taken = 0;
 
   constructor(
     marks: Marks,
@@ -122,16 +126,21 @@ export class ServiceLayout implements ServiceTables {
     if (row < 0) return;
     this.room.give(this.map[row + 2]!, this.map[row + 3]! & 0xffff);
     this.services.remove(row);
-    this.shrink();
   }
 
-  /** Choices that came since the last time. */
+  /** Takes over choices that came since the last time. */
   private takeChoices(): void {
     const { bounds, thresholds } = this.choices;
-    if (bounds.length === this.bounds.length) return;
-    this.bounds = Int32Array.from(bounds, (bound) => bound ^ SIGN);
-    this.thresholds = Float64Array.from(thresholds);
-    this.replaced++;
+    if (bounds.length > this.bounds.length) {
+      const room = this.bounds.length === 0 ? bounds.length : roomFor(bounds.length);
+      this.bounds = widen(this.bounds, room);
+      this.thresholds = widen(this.thresholds, room);
+      this.replaced++;
+    }
+    for (; this.taken < bounds.length; this.taken++) {
+      this.bounds[this.taken] = bounds[this.taken]! ^ SIGN;
+      this.thresholds[this.taken] = thresholds[this.taken]!;
+    }
   }
 
   private fits({ backends, tests, markUnmarked, markMarked }: Specialised): boolean {
@@ -161,21 +170,28 @@ export class ServiceLayout implements ServiceTables {
 
 const keyOf = ({ protocol, port }: Pick<ServiceRecord, "protocol" | "port">): number => (protocol << 16) | port;
 
-/** The final marks of most services that pick by a source test; kube-proxy's are the same for all. Of equally many the smallest. */
-export function commonMarks(picked: readonly Picked[]): Marks {
-  const services = picked.map(({ service }) => service);
-  const marking = services.filter(({ backends, tests }) => backends.length > 0 && tests.length > 0);
-  const counts = new Map<string, Marks & { count: number }>();
-  for (const { markUnmarked, markMarked } of marking.length > 0 ? marking : services) {
+/** The final marks of services, counted: those of most that pick by a source test are the common ones; kube-proxy's are the same for all. */
+export class MarkCounts {
+  private readonly marking = new Map<string, number>();
+  private readonly others = new Map<string, number>();
+
+  /** Counts a service, or (by -1) no longer. */
+  count({ markUnmarked, markMarked, backends, tests }: Specialised, by: 1 | -1): void {
+    const counts = backends.length > 0 && tests.length > 0 ? this.marking : this.others;
     const key = `${markUnmarked} ${markMarked}`;
-    const known = counts.get(key);
-    if (known === undefined) counts.set(key, { markUnmarked, markMarked, count: 1 });
-    else known.count++;
+    const count = (counts.get(key) ?? 0) + by;
+    if (count === 0) counts.delete(key);
+    else counts.set(key, count);
   }
-  const [most] = [...counts.values()].sort(
-    (a, b) => b.count - a.count || a.markUnmarked - b.markUnmarked || a.markMarked - b.markMarked,
-  );
-  return { markUnmarked: most?.markUnmarked ?? 0, markMarked: most?.markMarked ?? 0 };
+
+  /** Of equally many the smallest. */
+  get most(): Marks {
+    const counts = this.marking.size > 0 ? this.marking : this.others;
+    const [most] = [...counts]
+      .map(([key, count]) => ({ marks: key.split(" ").map(Number), count }))
+      .sort((a, b) => b.count - a.count || a.marks[0]! - b.marks[0]! || a.marks[1]! - b.marks[1]!);
+    return { markUnmarked: most?.marks[0] ?? 0, markMarked: most?.marks[1] ?? 0 };
+  }
 }
 
 function flagsOf({ hairpin, unmarked, marked }: Backend): number {

@@ -8,6 +8,7 @@ import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../../ruleset
 import type { MaskedAddress } from "../../packet/prefix.js";
 import type { PortRange, Rule, Statement } from "../../ruleset/types.js";
 import { type Head, headOf, isPure } from "./head.js";
+import { roomFor, widen } from "./room.js";
 
 export interface Pruned {
   /** By chain id: 1 where packets can get to. */
@@ -16,23 +17,66 @@ export interface Pruned {
   readonly shadowed: ReadonlyMap<ResolvedRule, ResolvedRule>;
 }
 
-export function prune(resolved: ResolvedRuleSet): Pruned {
-  const shadowed = new Map<ResolvedRule, ResolvedRule>();
-  for (const chain of resolved.chains) for (const [rule, by] of shadowsIn(chain)) shadowed.set(rule, by);
-  const reached = new Uint8Array(resolved.chains.length);
-  const todo = resolved.chains.filter(({ base }) => base !== undefined);
-  for (const { id } of todo) reached[id] = 1;
-  for (let chain = todo.pop(); chain !== undefined; chain = todo.pop()) {
-    for (const rule of chain.rules) {
-      if (shadowed.has(rule)) continue;
-      for (const target of rule.targets) {
-        if (reached[target.id] === 1) continue;
-        reached[target.id] = 1;
-        todo.push(target);
-      }
-    }
+export function prune(resolved: ResolvedRuleSet): Pruning {
+  return new Pruning(resolved);
+}
+
+/** What was pruned, as it changes with the chains. */
+export class Pruning implements Pruned {
+  reached = new Uint8Array(0);
+  readonly shadowed = new Map<ResolvedRule, ResolvedRule>();
+  /** How many rules that packets get to lead to each chain, by its id. */
+  private readonly uses: number[] = [];
+
+  constructor(resolved: ResolvedRuleSet) {
+    this.reached = new Uint8Array(resolved.chains.length);
+    for (const chain of resolved.chains) this.findShadows(chain);
+    this.use(
+      resolved.chains.filter(({ base }) => base !== undefined),
+      1,
+    );
   }
-  return { reached, shadowed };
+
+  /** Takes in that chains have other rules. Gives the chains that packets may get to now or no longer. */
+  change(
+    changed: readonly { readonly chain: ResolvedChain; readonly before: readonly ResolvedRule[] }[],
+  ): ResolvedChain[] {
+    const alive = changed.filter(({ chain }) => this.reached[chain.id] === 1);
+    const old = alive.flatMap(({ before }) => this.targets(before));
+    for (const { chain, before } of changed) {
+      for (const rule of before) this.shadowed.delete(rule);
+      this.findShadows(chain);
+    }
+    // First what is led to anew, so that what stays is not given up in between.
+    const came = this.use(
+      alive.flatMap(({ chain }) => this.targets(chain.rules)),
+      1,
+    );
+    return [...came, ...this.use(old, -1)];
+  }
+
+  private findShadows(chain: ResolvedChain): void {
+    for (const [rule, by] of shadowsIn(chain)) this.shadowed.set(rule, by);
+  }
+
+  private targets(rules: readonly ResolvedRule[]): ResolvedChain[] {
+    return rules.flatMap((rule) => (this.shadowed.has(rule) ? [] : rule.targets));
+  }
+
+  /** Counts uses of chains up or down, and of those they lead to where they come or go; gives the chains that did. */
+  private use(chains: readonly ResolvedChain[], by: 1 | -1): ResolvedChain[] {
+    const changed: ResolvedChain[] = [];
+    const todo = [...chains];
+    for (let chain = todo.pop(); chain !== undefined; chain = todo.pop()) {
+      const uses = (this.uses[chain.id] = (this.uses[chain.id] ?? 0) + by);
+      if (uses !== (by === 1 ? 1 : 0)) continue;
+      if (chain.id >= this.reached.length) this.reached = widen(this.reached, roomFor(chain.id));
+      this.reached[chain.id] = by === 1 ? 1 : 0;
+      changed.push(chain);
+      for (const target of this.targets(chain.rules)) todo.push(target);
+    }
+    return changed;
+  }
 }
 
 /** More signatures of rules that leave are not looked through: a rule would cost more to prune than to keep. */

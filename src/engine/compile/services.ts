@@ -77,6 +77,8 @@ export interface ServiceTables {
   /** The mark when the walk has ended, unmarked and marked by a source test. */
   readonly markUnmarked: number;
   readonly markMarked: number;
+  /** Counts the times an array was replaced: whoever holds arrays must fetch them anew. */
+  readonly generation: number;
   /** Of each slot of the map: its record. */
   readonly cold: readonly (ServiceRecord | undefined)[];
 }

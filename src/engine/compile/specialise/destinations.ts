@@ -10,21 +10,23 @@ export interface DestinationKey {
 }
 
 /** Every {address, port, protocol} that some row names, node ports at every address of the node; each once. */
-export function* destinations({ columns, node }: FollowInput): Generator<DestinationKey> {
+export function* destinations(input: FollowInput): Generator<DestinationKey> {
   const found = new Map<number, Set<number>>();
-  for (let chain = 0; chain < columns.chainStart.length; chain++) {
-    for (let row = columns.chainStart[chain]!; row < columns.chainEnd[chain]!; row++) {
-      for (const { address, protocol, port } of destinationsOf(row, { columns, node })) {
-        const key = (protocol << 16) | port;
-        const held = found.get(address);
-        if (held === undefined) found.set(address, new Set([key]));
-        else if (held.has(key)) continue;
-        else held.add(key);
-      }
-    }
+  for (const { address, protocol, port } of namings(input)) {
+    const key = (protocol << 16) | port;
+    const held = found.get(address);
+    if (held === undefined) found.set(address, new Set([key]));
+    else held.add(key);
   }
   for (const [address, keys] of found)
     for (const key of keys) yield { address, protocol: key >>> 16, port: key & 0xffff };
+}
+
+/** The destinations that the rows name, once for each row that does. */
+export function* namings(input: FollowInput): Generator<DestinationKey> {
+  const { chainStart, chainEnd } = input.columns;
+  for (let chain = 0; chain < chainStart.length; chain++)
+    for (let row = chainStart[chain]!; row < chainEnd[chain]!; row++) yield* destinationsOf(row, input);
 }
 
 /** The destinations that a row names: by what it compares, or by the keys of a verdict map. */

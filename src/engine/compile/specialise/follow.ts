@@ -358,7 +358,7 @@ export class Follower {
       branches.push({ threshold: EVEN, pick: k === 0 ? columns.rules[row] : undefined, state: own });
     }
     if (new Set(branches.map(({ state: { dst, dport } }) => `${dst} ${dport}`)).size < mod) leave();
-    return { kind: "picked", branches, chain };
+    return { kind: "picked", branches, chain: columns.rules[row]!.chain };
   }
 
   /** A tail of rows that draw, each leading to a backend, and a last one that does not draw. */
@@ -380,7 +380,7 @@ export class Follower {
       const certain = threshold < 0;
       const pick = certain ? undefined : columns.rules[row]!;
       branches.push({ threshold: certain ? CERTAIN : threshold, pick, state: own });
-      if (certain) return { kind: "picked", branches, chain };
+      if (certain) return { kind: "picked", branches, chain: columns.rules[from]!.chain };
     }
     return leave();
   }

@@ -5,7 +5,7 @@
  * walk, so nothing here needs to be complete, only right.
  */
 import type { Node } from "../../../packet/node.js";
-import type { ResolvedRuleSet } from "../../../ruleset/resolve.js";
+import type { ResolvedChain, ResolvedRuleSet } from "../../../ruleset/resolve.js";
 import { type Schedule, schedule, type Station, ways } from "../../path.js";
 import { DestinationClasses } from "../destination-classes.js";
 import type { ServiceRecord, SourceTest } from "../services.js";
@@ -74,6 +74,11 @@ export class Specialiser {
     return this.follower.trail;
   }
 
+  /** Whether packets get to the chain after NAT. */
+  standsBehindNat(chain: ResolvedChain): boolean {
+    return this.classes.seen.has(chain);
+  }
+
   /** Forgets what was worked out of the chains behind NAT: one of them has changed. */
   forget(): void {
     this.classes = new DestinationClasses(this.schedule);
@@ -110,7 +115,7 @@ export class Specialiser {
     const record = { address, port, protocol, picks: [], verdict: "accept" as const, routed: true };
     if (end.kind === "picked") {
       const picks = end.branches.flatMap((branch) => branch.pick ?? []);
-      return this.settle({ ...record, picks, chain: this.input.resolved.chains[end.chain]!.name }, end.branches);
+      return this.settle({ ...record, picks, chain: end.chain.name }, end.branches);
     }
     if (end.kind === "translated") return this.settle(record, [{ threshold: CERTAIN, pick: undefined, state }]);
     if (state.tests.length > 0) leave();

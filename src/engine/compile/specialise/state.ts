@@ -1,5 +1,5 @@
 /** What is known of a packet on its way to a destination, and how its way through a chain ends. */
-import type { ResolvedRule } from "../../../ruleset/resolve.js";
+import type { ResolvedChain, ResolvedRule } from "../../../ruleset/resolve.js";
 import type { InterfaceTest } from "../../../ruleset/types.js";
 import { interfaceHolds } from "../../evaluate.js";
 import type { SourceTest } from "../services.js";
@@ -47,7 +47,7 @@ export interface Branch {
 export type End =
   | { readonly kind: "accept" | "translated" }
   | { readonly kind: "stopped"; readonly verdict: "drop" | "reject"; readonly row: number }
-  | { readonly kind: "picked"; readonly branches: readonly Branch[]; readonly chain: number };
+  | { readonly kind: "picked"; readonly branches: readonly Branch[]; readonly chain: ResolvedChain };
 
 export const ACCEPT: End = { kind: "accept" };
 export const TRANSLATED: End = { kind: "translated" };
