@@ -1,4 +1,5 @@
 import {
+  changesBetween,
   columnEngine,
   generateIptables,
   indexedEngine,
@@ -9,6 +10,7 @@ import {
   type ResolvedRuleSet,
   type RuleSet,
   synthesizeCluster,
+  updatableEngine,
 } from "../../src/index.js";
 import type { ProcessPlan } from "../plan.js";
 import type { ProcessResult } from "../processes.js";
@@ -86,12 +88,12 @@ function prepareStage(stage: StageName, plan: StagesPlan, world: World): Prepare
     case "update": {
       const after = changeOneEndpoint(world.cluster, plan.seed);
       const next = generateIptables(after.objects, after.configuration, after.node);
-      return engines.map(([engine, build]) => ({
-        factors: { engine, stage, change: CHANGE, ...size },
-        per: "update",
-        task: task(() => build(resolve(next), node).name.length),
-        exact: countRules(next),
-      }));
+      const factors = { stage, change: CHANGE, ...size };
+      const anew = task(() => columnEngine(resolve(next), { node }).name.length);
+      return [
+        { factors: { engine: "linear", ...factors }, per: "update", task: anew, exact: countRules(next) },
+        { factors: { engine: "indexed", ...factors }, per: "update", ...prepareUpdate(ruleset, next, node) },
+      ];
     }
     case "sync":
       return planBoth(world.cluster, changeOneEndpoint(world.cluster, plan.seed)).map(({ change, sync }) => {
@@ -105,6 +107,17 @@ function prepareStage(stage: StageName, plan: StagesPlan, world: World): Prepare
         };
       });
   }
+}
+
+/** The compiled form of one rule set becomes that of the other and back, chain by chain, as a sync tells it. */
+function prepareUpdate(before: RuleSet, after: RuleSet, node: Node): Pick<Prepared, "task" | "exact"> {
+  const engine = updatableEngine(before, { node });
+  const [there, back] = [changesBetween(before, after), changesBetween(after, before)];
+  const run = () => engine.update(there).destinations + engine.update(back).destinations;
+  const { kind, chains } = engine.update(there);
+  if (kind === "full") throw new Error("the change of one endpoint compiled everything anew");
+  engine.update(back);
+  return { task: { name: "update", operations: 2, run }, exact: { chains } };
 }
 
 /** Engines of the studies, from a resolved rule set to ready. */

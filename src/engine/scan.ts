@@ -129,15 +129,15 @@ export class Scan {
     readonly node: Node,
     indexes?: readonly (ChainIndex | undefined)[],
   ) {
-    this.indexes = indexes ?? resolved.chains.map(() => undefined);
+    this.indexes = indexes ?? [];
     this.dstColumn = new Int32Array(columns.dst.buffer);
     this.srcColumn = new Int32Array(columns.src.buffer);
-    this.stack = new Int32Array((resolved.chains.length + 1) * 2);
-    this.entryCount = new Int32Array(resolved.chains.length);
-    this.entryEpoch = new Int32Array(resolved.chains.length).fill(-1);
-    this.policies = Uint8Array.from(resolved.chains, ({ base }) =>
-      base?.policy === "drop" ? VERDICT_DROP : VERDICT_ACCEPT,
-    );
+    const chains = columns.chainStart.length;
+    this.stack = new Int32Array((chains + 1) * 2);
+    this.entryCount = new Int32Array(chains);
+    this.entryEpoch = new Int32Array(chains).fill(-1);
+    this.policies = new Uint8Array(chains).fill(VERDICT_ACCEPT);
+    for (const { id, base } of resolved.chains) if (base?.policy === "drop") this.policies[id] = VERDICT_DROP;
     const stations = schedule(resolved, "ip");
     const rows = (stages: readonly Stage[]): StageRow[] => stages.map((stage) => stageRow(stage, stations));
     this.ways = [ways.prerouting, ways.output].map((way) => ({

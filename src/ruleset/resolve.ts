@@ -28,6 +28,7 @@ export interface ResolvedRule {
 /** A rule set whose names are references. Made once, shared by every engine. */
 export interface ResolvedRuleSet {
   readonly ruleset: RuleSet;
+  /** In the order of the text. Their ids count from 0; in a rule set that has changed some are given up (see byId). */
   readonly chains: readonly ResolvedChain[];
   readonly rules: readonly ResolvedRule[];
   /** Errors and warnings found on the way; with an error the rule set must not be run. */
@@ -89,6 +90,13 @@ export function resolve(ruleset: RuleSet): ResolvedRuleSet {
     findSet: (table, name) => names.set(table, name),
     findMap: (table, name) => names.map(table, name),
   };
+}
+
+/** Chains or rules by their ids, with holes at those that are given up. */
+export function byId<T extends { readonly id: number }>(items: readonly T[]): readonly (T | undefined)[] {
+  const found: (T | undefined)[] = [];
+  for (const item of items) found[item.id] = item;
+  return found;
 }
 
 /** The jump or goto of a rule, if it has one. */

@@ -19,7 +19,10 @@ export { ChainIndex, type Key } from "./chain-index.js";
 
 /** The index of every chain that gains by one, by chain id. */
 export function partition(resolved: ResolvedRuleSet, { reached, shadowed }: Pruned): (ChainIndex | undefined)[] {
-  return resolved.chains.map((chain) => (reached[chain.id] === 1 ? indexChain(chain, shadowed) : undefined));
+  const indexes: (ChainIndex | undefined)[] = [];
+  for (const chain of resolved.chains)
+    indexes[chain.id] = reached[chain.id] === 1 ? indexChain(chain, shadowed) : undefined;
+  return indexes;
 }
 
 /** The index of a chain; undefined where it gains by none. It passes over rules that are shadowed. */

@@ -1,5 +1,4 @@
 /** The compiled columns as rows: read off the flat arrays, column by column and operation by operation, by nothing the compiler uses. */
-import type { ResolvedRuleSet } from "../../ruleset/resolve.js";
 import type { Statement } from "../../ruleset/types.js";
 import type { Columns } from "../compile/columns.js";
 import { Op } from "../compile/operations.js";
@@ -12,13 +11,12 @@ import type { Space } from "./space.js";
 /** The program of the columns of a plan. `visited`: see rulesProgram. */
 export function columnsProgram(
   columns: Columns,
-  resolved: ResolvedRuleSet,
   space: Space,
   reader: MatchReader,
   visited: (chain: number, index: number) => DiagramNode,
 ): Program {
   const { chainStart, chainEnd } = columns;
-  const counting = resolved.chains.map((_, chain) => {
+  const counting = Array.from(chainStart, (_, chain) => {
     for (let row = chainStart[chain]!; row < chainEnd[chain]!; row++) {
       for (let pc = columns.entry[row]!; columns.code[pc]! !== Op.end && columns.code[pc]! !== Op.general; pc += 4)
         if (columns.code[pc] === Op.random) return true;

@@ -1,5 +1,5 @@
 /** The rules of a rule set as rows: what linear does, said in sets. */
-import type { ResolvedRule, ResolvedRuleSet } from "../../ruleset/resolve.js";
+import { byId, type ResolvedRule, type ResolvedRuleSet } from "../../ruleset/resolve.js";
 import type { NatRange, Statement } from "../../ruleset/types.js";
 import { addressWords } from "../../packet/address.js";
 import { ALL, type DiagramNode } from "./diagrams.js";
@@ -30,11 +30,12 @@ export function rulesProgram(
   reader: MatchReader,
   visited: (chain: number, index: number) => DiagramNode = () => ALL,
 ): Program {
-  const counting = resolved.chains.map((chain) => chain.rules.some(({ rule }) => rule.statements.some(isCounting)));
+  const chains = byId(resolved.chains);
+  const counting = chains.map((chain) => chain?.rules.some(({ rule }) => rule.statements.some(isCounting)) === true);
   return {
     name,
-    length: (chain) => resolved.chains[chain]!.rules.length,
-    row: (chain, index) => readRule(resolved.chains[chain]!.rules[index]!, reader, visited(chain, index)),
+    length: (chain) => chains[chain]!.rules.length,
+    row: (chain, index) => readRule(chains[chain]!.rules[index]!, reader, visited(chain, index)),
     counts: (chain) => counting[chain]!,
   };
 }

@@ -7,7 +7,7 @@
 import type { Family } from "../../packet/address.js";
 import type { Entrance } from "../../packet/packet.js";
 import type { IpSet } from "../../ruleset/ipset.js";
-import type { ResolvedChain } from "../../ruleset/resolve.js";
+import { byId, type ResolvedChain } from "../../ruleset/resolve.js";
 import type { Plan } from "../compile/compile.js";
 import { indexedEngine } from "../indexed.js";
 import { linearEngine } from "../linear.js";
@@ -257,8 +257,7 @@ class FamilyVerifier {
     const indexed = this.leadsPastNone(linear, visited)
       ? undefined
       : rulesProgram("indexed", resolved, this.reader, visited);
-    const scanned =
-      this.family === "ip" ? columnsProgram(columns, resolved, this.space, this.reader, visited) : undefined;
+    const scanned = this.family === "ip" ? columnsProgram(columns, this.space, this.reader, visited) : undefined;
     const everything = this.space.everything();
     const inBatch = this.diagrams.and(this.batchable(), everything);
     this.kept.push(everything, inBatch);
@@ -314,7 +313,7 @@ class FamilyVerifier {
     for (const result of this.diagrams.resultsOf(truth)) {
       const { end } = this.exits.at(result);
       if (end.kind !== "unread") continue;
-      const rule = this.plan.resolved.rules[end.rule]!;
+      const rule = byId(this.plan.resolved.rules)[end.rule]!;
       const { kind } = rule.rule.statements[end.statement]!;
       this.unread ??= `the statement ${kind} of rule ${describe({ at: rule })} cannot be proved yet`;
       return false;
@@ -335,8 +334,8 @@ class FamilyVerifier {
 
   /** For each rule of an indexed chain the packets that come to it. */
   private readIndexes(): (chain: number, index: number) => DiagramNode {
-    const sets = this.plan.indexes.map((index, id) => {
-      if (index === undefined || !this.sees(this.plan.resolved.chains[id]!)) return undefined;
+    const sets = this.plan.indexes.map((index) => {
+      if (index === undefined || !this.sees(index.chain)) return undefined;
       const visited = visitedSets(index, this.space);
       this.kept.push(...visited);
       return visited;

@@ -13,7 +13,7 @@ import {
 } from "../../packet/packet.js";
 import { replyTuple, type Tuple } from "../../packet/tuple.js";
 import { ProblemError } from "../../ruleset/problem.js";
-import type { ResolvedRuleSet } from "../../ruleset/resolve.js";
+import { byId, type ResolvedRuleSet } from "../../ruleset/resolve.js";
 import { drawVisit } from "../draw.js";
 import { equals, formatFraction } from "../fraction.js";
 import { outcomeKey } from "../linear.js";
@@ -157,8 +157,9 @@ const PICK = 0xffffffff;
 /** A state of rules in which each statement answers as decided, where a state can make it. */
 function stateOf(unknown: ReadonlyMap<string, boolean>, resolved: ResolvedRuleSet): RuleState {
   const answer = (rule: number, statement: number): boolean | undefined => unknown.get(`${rule} ${statement}`);
+  const rules = byId(resolved.rules);
   const statementOf = (id: { readonly rule: number; readonly statement: number }) =>
-    resolved.rules[id.rule]?.rule.statements[id.statement];
+    rules[id.rule]?.rule.statements[id.statement];
   const listed = new Set<string>();
   for (const [key, holds] of unknown) {
     const [rule, statement] = key.split(" ").map(Number);
