@@ -7,41 +7,44 @@ import { formatCount, formatFigure } from "../table.js";
 import { frame } from "./frame.js";
 import { distinct, formatBytes, formatExact } from "./tables.js";
 
+const MICROSECOND = 1e3;
 const MILLISECOND = 1e6;
 
-const stages: readonly { label: string; filter: CaseFilter }[] = [
+const stages: readonly { label: string; filter: CaseFilter; unit?: number }[] = [
   { label: "write", filter: { stage: "write" } },
   { label: "read", filter: { stage: "read" } },
   { label: "resolve", filter: { stage: "resolve" } },
   { label: "build linear", filter: { stage: "build", engine: "linear" } },
   { label: "build indexed", filter: { stage: "build", engine: "indexed" } },
   { label: "update linear", filter: { stage: "update", engine: "linear" } },
-  { label: "update indexed", filter: { stage: "update", engine: "indexed" } },
+  { label: "update indexed", filter: { stage: "update", engine: "indexed" }, unit: MICROSECOND },
 ];
 
 /** The report of the compile study. */
 export function documentCompile(record: Measurement): Document {
   return frame(record, [drawStages(record), drawSyncs(record)], plots(record), [
     "Rules, lines and bytes are exact. Write: objects to rule set. Read: text to rule set. Resolve: names to references. Build: to an engine. " +
-      "Update: resolve and build again after one endpoint has gone.",
+      "Update, after one endpoint has gone: linear resolves and builds again, indexed applies the changed chains to the compiled form.",
   ]);
 }
 
 function drawStages(record: Measurement): Section {
   const sizes = distinct(record.cases.map(({ factors }) => factors.services));
   const rows = sizes.map((services) => {
-    const found = stages.map(({ filter }) => findCases(record, { ...filter, services })[0]);
-    const read = found[1];
+    const found = stages.map(({ filter, unit }) => ({ one: findCases(record, { ...filter, services })[0], unit }));
+    const read = found[1]!.one;
     return [
       formatCount(services),
       formatExact(read, "rules"),
-      ...found.map((one) => formatTime(one, MILLISECOND)),
+      ...found.map(({ one, unit }) => formatTime(one, unit ?? MILLISECOND)),
       read === undefined ? "-" : formatFigure(megabytesPerSecond(read)),
     ];
   });
-  const titles = stages.map(({ label }) => right(label.replace(" ", "\n")));
+  const titles = stages.map(({ label, unit }) =>
+    right(`${label.replace(" ", "\n")}${unit === undefined ? "" : ", us"}`),
+  );
   return {
-    title: "Stages of a rule set: ms",
+    title: "Stages of a rule set: ms where nothing else is said",
     table: { columns: [right("services"), right("rules"), ...titles, right("read,\nMB/s")], rows },
   };
 }
