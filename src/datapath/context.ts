@@ -21,6 +21,7 @@ export interface ContextOptions {
   /** What conntrack says of the packet; default: the first of its connection. */
   readonly connection?: Connection;
   readonly assume?: Context["assume"];
+  readonly assumeState?: Context["assumeState"];
 }
 
 /** A context in which nothing has happened yet: no connection, no state of rules, every tuple free. */
@@ -35,6 +36,7 @@ export function freshContext(options: ContextOptions = {}): Context {
     state: FRESH_STATE,
     chooseDestination: (tuple, range) => chooseDestination(tuple, range, EMPTY_SPACE, translationRandom(seed, tuple)),
     ...(options.assume === undefined ? {} : { assume: options.assume }),
+    ...(options.assumeState === undefined ? {} : { assumeState: options.assumeState }),
   };
 }
 

@@ -80,7 +80,7 @@ export function updatableEngine(ruleset: RuleSet, options: IndexedOptions): Upda
     classify: (packet, context) => runner.classify(packet, context),
     classifyBatch: (batch, context, out) => runner.classifyBatch(batch, context, out),
     trace: (packet, context) => runner.trace(packet, context),
-    outcomes: (packet, context) => runner.outcomes(packet, context),
+    outcomes: (packet, context, paths) => runner.outcomes(packet, context, paths),
     update(changes) {
       if (runner.busy) throw new Error("a rule set cannot change while a batch runs over it");
       const report = plan.update(changes);
@@ -148,9 +148,9 @@ class PlanRunner implements IndexedEngine {
     return row < 0 ? this.walking.trace(packet, context) : this.lookup.trace(row, packet, context);
   }
 
-  outcomes(packet: Packet, context: Context): Distribution {
+  outcomes(packet: Packet, context: Context, paths = false): Distribution {
     const row = this.lookup.find(packet, context);
-    return row < 0 ? this.walking.outcomes(packet, context) : this.lookup.outcomes(row, packet);
+    return row < 0 ? this.walking.outcomes(packet, context, paths) : this.lookup.outcomes(row, packet, paths);
   }
 }
 

@@ -5,15 +5,18 @@
 import type { Family } from "../packet/address.js";
 import type { PacketBatch } from "../packet/batch.js";
 import type { IpSet } from "../ruleset/ipset.js";
-import { ProblemError } from "../ruleset/problem.js";
+import { error, ProblemError } from "../ruleset/problem.js";
 import type { ResolvedRuleSet } from "../ruleset/resolve.js";
 import { casesOf } from "./cases.js";
-import { add, type Fraction, multiply } from "./fraction.js";
+import { add, multiply } from "./fraction.js";
 import { run, type Semantics, semanticsOf, type Skip, type Split } from "./machine.js";
 import type { OutcomeBatch } from "./outcome-batch.js";
 import { type Schedule, schedule } from "./path.js";
-import type { Context, Distribution, Engine, Outcome, Trace } from "./types.js";
+import type { Context, Distribution, Engine, Outcome, Trace, WeightedOutcome } from "./types.js";
 import { Walk } from "./walk.js";
+
+/** Ways of one packet that outcomes() follows: draws in a row that lead on to the same place make twice as many each. */
+const MOST_WAYS = 100_000;
 
 export interface EngineOptions {
   /** What `-m set` looks into. */
@@ -54,9 +57,11 @@ export function walkingEngine(name: string, resolved: ResolvedRuleSet, semantics
       const outcome = finish(walk);
       return { steps: walk.steps, outcome, given: [...walk.given] };
     },
-    outcomes(packet, context): Distribution {
-      const todo = [new Walk(packet, context, resolved)];
-      const found = new Map<string, { outcome: Outcome; probability: Fraction }>();
+    outcomes(packet, context, paths = false): Distribution {
+      const first = new Walk(packet, context, resolved);
+      if (paths) first.steps = [];
+      const todo = [first];
+      const found = new Map<string, WeightedOutcome>();
       const split: Split = (walk, statement, place) => {
         const cases = casesOf(statement, place, walk.view);
         const before = walk.probability;
@@ -68,18 +73,36 @@ export function walkingEngine(name: string, resolved: ResolvedRuleSet, semantics
         }
       };
       const given = new Set<string>();
+      let ways = 0;
       for (let walk = todo.pop(); walk !== undefined; walk = todo.pop()) {
+        if (++ways > MOST_WAYS) {
+          const message = `the draws of the rules make more than ${MOST_WAYS} different ways for this packet`;
+          throw new ProblemError(error("too-many-ways", message));
+        }
         const outcome = finish(walk, split);
-        const key = outcomeKey(outcome);
-        const same = found.get(key);
-        if (same === undefined) found.set(key, { outcome, probability: walk.probability });
-        else same.probability = add(same.probability, walk.probability);
+        const { steps, probability } = walk;
+        addOutcome(found, {
+          outcome,
+          probability,
+          ...(steps === undefined ? {} : { paths: [{ steps, probability }] }),
+        });
         for (const text of walk.given) given.add(text);
       }
       return { outcomes: [...found.values()], given: [...given] };
     },
   };
   return engine;
+}
+
+/** Adds an outcome to those found so far, by their keys: the same ones are one. */
+export function addOutcome(found: Map<string, WeightedOutcome>, one: WeightedOutcome): void {
+  const key = outcomeKey(one.outcome);
+  const same = found.get(key);
+  if (same === undefined) found.set(key, one);
+  else {
+    const paths = same.paths && [...same.paths, ...(one.paths ?? [])];
+    found.set(key, { ...same, probability: add(same.probability, one.probability), ...(paths && { paths }) });
+  }
 }
 
 /** Two outcomes are the same when the packet fares the same and the same state changes follow. Work does not count. */

@@ -11,7 +11,8 @@ import type { ResolvedRule } from "../ruleset/resolve.js";
 import type { Action, Match, Statement, Verdict } from "../ruleset/types.js";
 import { matchTable, type MatchTable } from "./evaluate.js";
 import { actions, type ActionTable, type Next, verdicts, type VerdictTable } from "./execute.js";
-import type { Place } from "./place.js";
+import { setOfRule } from "./named-set.js";
+import { describe, type Place } from "./place.js";
 import { type Schedule, type Station, ways } from "./path.js";
 import type { Outcome } from "./types.js";
 import type { Frame, Walk } from "./walk.js";
@@ -112,6 +113,11 @@ function visitRule(walk: Walk, rule: ResolvedRule, semantics: Semantics, split?:
 
 function perform(statement: Statement, walk: Walk, place: Place, semantics: Semantics): Next | "fail" {
   if (isMatch(statement, semantics)) {
+    const assumed = asksState(statement, place.at) ? walk.context.assumeState?.(place.at) : undefined;
+    if (assumed !== undefined) {
+      walk.given.add(`the ${statement.kind} of rule ${describe(place)} is taken to ${assumed ? "hold" : "fail"}`);
+      return assumed ? "statement" : "fail";
+    }
     const evaluate = semantics.matches[statement.kind] as (m: Match, w: Walk, p: Place) => boolean;
     return evaluate(statement, walk, place) ? "statement" : "fail";
   }
@@ -119,6 +125,21 @@ function perform(statement: Statement, walk: Walk, place: Place, semantics: Sema
     (semantics.actions as Record<string, unknown>)[statement.kind] ??
     semantics.verdicts[statement.kind as Verdict["kind"]];
   return (execute as (s: Action | Verdict, w: Walk, p: Place) => Next | "fail")(statement, walk, place);
+}
+
+/** Whether a match looks at what earlier packets left behind. */
+export function asksState(statement: Statement, rule: ResolvedRule): boolean {
+  switch (statement.kind) {
+    case "recent":
+      return statement.action !== "set";
+    case "limit":
+    case "nth":
+      return true;
+    case "lookup":
+      return typeof statement.set === "string" && setOfRule(rule, statement.set)?.changes === true;
+    default:
+      return false;
+  }
 }
 
 function isMatch(statement: Statement, semantics: Semantics): statement is Match {

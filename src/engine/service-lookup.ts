@@ -8,8 +8,8 @@ import { protocolName } from "../packet/protocol.js";
 import type { Plan } from "./compile/compile.js";
 import { BackendFlag, EVEN, findService, pickBackend, readServiceRow } from "./compile/services.js";
 import { drawKey } from "./draw.js";
-import { add, dyadic, type Fraction, multiply, ONE, unit } from "./fraction.js";
-import { outcomeKey } from "./linear.js";
+import { dyadic, type Fraction, multiply, ONE, unit } from "./fraction.js";
+import { addOutcome } from "./linear.js";
 import { OutcomeFlag, type OutcomeBatch, verdictNames } from "./outcome-batch.js";
 import { BLOCK, makePasses, makeScratch, type Passes } from "./service-passes.js";
 import type { Context, Distribution, Draw, Outcome, Step, Trace, WeightedOutcome } from "./types.js";
@@ -128,9 +128,14 @@ export class ServiceLookup {
   }
 
   trace(row: number, packet: Packet, context: Context): Trace {
-    const { record, count } = readServiceRow(this.plan.tables, row)!;
     const k = this.choose(row, context);
     const outcome = this.decide(row, packet, k);
+    return { steps: this.steps(row, packet, k, outcome), outcome, given: [] };
+  }
+
+  /** What the lookup did to send a packet to backend k. */
+  private steps(row: number, packet: Packet, k: number, outcome: Outcome): Step[] {
+    const { record, count } = readServiceRow(this.plan.tables, row)!;
     const destination = formatEndpoint(packet.dst, packet.dport);
     const found = count > 0 ? (record.chain ?? "one backend") : record.verdict;
     const steps: Step[] = [
@@ -148,10 +153,10 @@ export class ServiceLookup {
       const from = formatAddress(packet.src);
       steps.push({ kind: "translate", what: "source", from, to: "the address of the outgoing interface" });
     }
-    return { steps, outcome, given: [] };
+    return steps;
   }
 
-  outcomes(row: number, packet: Packet): Distribution {
+  outcomes(row: number, packet: Packet, paths: boolean): Distribution {
     const { thresholds } = this.plan.tables;
     const { count, pick } = readServiceRow(this.plan.tables, row)!;
     // Two rows may name one endpoint: it is one outcome.
@@ -163,12 +168,8 @@ export class ServiceLookup {
       const probability = even ? unit(count) : multiply(left, dyadic(threshold, 31));
       if (!even) left = multiply(left, dyadic(2n ** 31n - threshold, 31));
       const outcome = this.decide(row, packet, k);
-      const key = outcomeKey(outcome);
-      const same = outcomes.get(key);
-      outcomes.set(
-        key,
-        same === undefined ? { outcome, probability } : { ...same, probability: add(same.probability, probability) },
-      );
+      const steps = paths ? this.steps(row, packet, k, outcome) : undefined;
+      addOutcome(outcomes, { outcome, probability, ...(steps && { paths: [{ steps, probability }] }) });
     }
     return { outcomes: [...outcomes.values()], given: ["connection new"] };
   }

@@ -46,11 +46,21 @@ export interface Context {
   readonly chooseSource?: (tuple: Tuple, range: NatRange) => Tuple | undefined;
   /** What to assume of an opaque match or target (by its rule) when a walk reaches it; undefined: refuse. */
   readonly assume?: (rule: ResolvedRule) => boolean | undefined;
+  /** Whether the tests of state of a rule (recent, limit, nth, a set that rules change) hold, whatever `state` says; undefined: ask it. */
+  readonly assumeState?: (rule: ResolvedRule) => boolean | undefined;
 }
 
 /** One outcome of `outcomes()`. Changes and work counters are of one of the ways that lead to it. */
 export interface WeightedOutcome {
   readonly outcome: Outcome;
+  readonly probability: Fraction;
+  /** Every way that leads to it, where paths were asked for; their probabilities sum to this one's. */
+  readonly paths?: readonly OutcomePath[];
+}
+
+/** One way to an outcome. */
+export interface OutcomePath {
+  readonly steps: readonly Step[];
   readonly probability: Fraction;
 }
 
@@ -104,6 +114,6 @@ export interface Engine {
   classifyBatch(batch: PacketBatch, context: Context, out: OutcomeBatch): void;
   /** The same decision as steps. */
   trace(packet: Packet, context: Context): Trace;
-  /** Every possible outcome with its exact probability. */
-  outcomes(packet: Packet, context: Context): Distribution;
+  /** Every possible outcome with its exact probability; `paths`: and every way to it. */
+  outcomes(packet: Packet, context: Context, paths?: boolean): Distribution;
 }

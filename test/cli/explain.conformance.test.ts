@@ -7,6 +7,12 @@ import { chainwalk } from "./command-line.js";
 
 const root = process.env.CHAINWALK_CONFORMANCE ?? "";
 
+/** The outcomes of each flow with their fractions, in an order of their own. */
+function fractionsOf(stdout: string): string {
+  const flows = JSON.parse(stdout) as { name: string; outcomes: object[] }[];
+  return JSON.stringify(flows.map(({ name, outcomes }) => [name, outcomes.map((one) => JSON.stringify(one)).sort()]));
+}
+
 describe.runIf(root !== "")("explain agrees with every flow", () => {
   const cases = ["cases", "features"]
     .filter((folder) => existsSync(join(root, folder)))
@@ -21,6 +27,7 @@ describe.runIf(root !== "")("explain agrees with every flow", () => {
       .map((file) => join(path, file))
       .find(existsSync);
     const { nodeIPs } = JSON.parse(readFileSync(join(path, "case.json"), "utf8")) as { nodeIPs: string[] };
+    const answers: string[] = [];
     for (const engine of ["linear", "indexed"]) {
       it(`${name}, ${engine}`, async () => {
         const words = ["--rules", rules!, "--flows", join(path, "flows.json"), "--json", "--engine", engine];
@@ -33,7 +40,9 @@ describe.runIf(root !== "")("explain agrees with every flow", () => {
         });
         expect(judge.status, `${judge.stdout}${judge.stderr}`).toBe(0);
         expect(judge.stdout).toMatch(/^(\d+) of \1 flows agree\n$/);
+        answers.push(fractionsOf(stdout));
       });
     }
+    it(`${name}, fractions of both engines equal`, () => expect(answers[1]).toBe(answers[0]));
   }
 });

@@ -3,7 +3,7 @@ import { PacketBatch } from "../../src/packet/batch.js";
 import type { Node } from "../../src/packet/node.js";
 import { NEW_CONNECTION } from "../../src/packet/connection.js";
 import type { Packet } from "../../src/packet/packet.js";
-import { equals, formatFraction, ONE } from "../../src/engine/fraction.js";
+import { add, equals, formatFraction, ONE } from "../../src/engine/fraction.js";
 import { namedDraw } from "../../src/engine/draw.js";
 import { linearEngine, outcomeKey } from "../../src/engine/linear.js";
 import { columnEngine, indexedEngine } from "../../src/engine/indexed.js";
@@ -93,7 +93,7 @@ export function expectSameDistributions(subject: Subject, packets: readonly Pack
     const context = contextFor(subject.node, 0);
     const [want, got] = [linear, indexed].map((engine) => {
       try {
-        return byOutcome(engine.outcomes(packet, context));
+        return byOutcome(engine.outcomes(packet, context, true));
       } catch (thrown) {
         if (thrown instanceof ProblemError) return new Map([[`${REFUSED}${thrown.message}`, ONE]]);
         throw thrown;
@@ -106,6 +106,11 @@ export function expectSameDistributions(subject: Subject, packets: readonly Pack
   }
 }
 
+/** Outcomes with their probabilities; those of the ways to each must sum to its own. */
 function byOutcome(distribution: Distribution): Map<string, Distribution["outcomes"][number]["probability"]> {
+  for (const { probability, paths = [] } of distribution.outcomes) {
+    const sum = paths.slice(1).reduce((total, path) => add(total, path.probability), paths[0]!.probability);
+    expect(formatFraction(sum), "the ways to an outcome").toBe(formatFraction(probability));
+  }
   return new Map(distribution.outcomes.map(({ outcome, probability }) => [outcomeKey(outcome), probability]));
 }

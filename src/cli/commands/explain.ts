@@ -1,10 +1,12 @@
 import type { Command } from "commander";
+import picocolors from "picocolors";
 import type { Packet } from "../../packet/packet.js";
 import { error, ProblemError } from "../../ruleset/problem.js";
 import { add, type Fraction, formatFraction, toNumber } from "../../engine/fraction.js";
-import type { Distribution } from "../../engine/types.js";
+import type { Distribution, Outcome, OutcomePath } from "../../engine/types.js";
 import { drawTable } from "../../report/table.js";
 import { decodeInput, spanAt } from "../../syntax/input.js";
+import type { RuleFormat } from "../../syntax/read.js";
 import {
   destinationText,
   entranceText,
@@ -14,6 +16,7 @@ import {
   verdictName,
 } from "../draw/packet.js";
 import { fractionText, percentText } from "../draw/probability.js";
+import { drawPath, type TraceTitle } from "../draw/trace.js";
 import { blaming, InputError, UsageError } from "../failure.js";
 import { type Flow, readFlows } from "../flows.js";
 import type { Io } from "../io.js";
@@ -29,10 +32,14 @@ import {
   warnOfMissingAddresses,
 } from "../options/walk.js";
 import { readInput } from "../read-input.js";
+import { jsonStep } from "./trace.js";
+
+type Colors = ReturnType<typeof picocolors.createColors>;
 
 interface ExplainOptions extends RulesOptions, Partial<PacketOptions>, WalkOptions {
   readonly flows?: string;
   readonly engine: EngineName;
+  readonly paths?: true;
   readonly json?: true;
 }
 
@@ -42,6 +49,8 @@ export interface FlowOutcome {
   readonly to: string | null;
   readonly masquerade: boolean;
   readonly probability: Fraction;
+  /** Every way that leads to it, with what it ends in; empty where they were not asked for. */
+  readonly paths: readonly (OutcomePath & { readonly outcome: Outcome })[];
 }
 
 const HELP = `
@@ -49,8 +58,12 @@ Every possible outcome of a packet with its exact probability: of one packet, or
 [{name, srcIP, srcPort, dstIP, dstPort, protocol, ipFamily?, hook?, inInterface?}]; other keys are ignored.
 Each is the first packet of a connection, unless --ct-state says otherwise.
 
-JSON (--json): [{name, outcomes: [{verdict: "DNAT" | "ACCEPT" | "DROP" | "REJECT", to: "ip:port" | null, masquerade, p: "num/den"}]}].
-DNAT: let through with a new destination. Dropped or rejected: to is null, masquerade false.
+State is fresh: no source is on a recent list, no limit is used up, sets that rules change are as listed. What was taken as given is
+named below the answer; --assume LINE=yes|no has the test of state of a rule hold or fail.
+
+JSON (--json): [{name, outcomes: [{verdict: "DNAT" | "ACCEPT" | "DROP" | "REJECT", to: "ip:port" | null, masquerade, p: "num/den"}],
+given: [text]}]. DNAT: let through with a new destination. Dropped or rejected: to is null, masquerade false.
+With --paths each outcome has paths: [{p, steps}], with steps as trace --json gives them.
 
 Examples:
   chainwalk explain --rules rules.iptables-save --src 10.1.0.9:5000 --dst 10.96.0.10:53 --proto udp
@@ -58,7 +71,9 @@ Examples:
 
 export function define(command: Command, io: Io): void {
   addPacketOptions(addRulesOptions(command), false);
-  command.option("--flows <file>", "packets as a JSON list, instead of --src, --dst and --proto");
+  command
+    .option("--flows <file>", "packets as a JSON list, instead of --src, --dst and --proto")
+    .option("--paths", "show every way that leads to each outcome, rule by rule");
   addWalkOptions(addEngineOption(command, "linear"))
     .option("--json", "print JSON")
     .addHelpText("after", HELP)
@@ -76,19 +91,34 @@ async function explain(options: ExplainOptions, io: Io): Promise<void> {
   } else flows = await loadFlows(options.flows!, options, rules, io);
   const { engine, context } = await prepareWalk(rules, options, io);
   const given = new Set<string>();
+  const { format } = rules;
   const answers = flows.map(({ name, packet }) => {
-    const distribution = blaming(rules.source, () => engine.outcomes(packet, context));
+    const distribution = blaming(rules.source, () => engine.outcomes(packet, context, options.paths));
     for (const text of distribution.given) given.add(text);
-    return { name, packet, outcomes: summarize(distribution) };
+    return { name, packet, outcomes: summarize(distribution), given: distribution.given };
   });
   warnOfMissingAddresses(given, io);
-  if (options.json === true) io.write(`${JSON.stringify(answers.map(jsonAnswer), undefined, 1)}\n`);
+  const connectionState = context.connection.state;
+  const colors = picocolors.createColors(io.colors);
+  if (options.json === true)
+    io.write(
+      `${JSON.stringify(
+        answers.map((answer) => jsonAnswer(answer, format)),
+        undefined,
+        1,
+      )}\n`,
+    );
   else
     io.write(
       [
-        ...answers.map((answer) => drawAnswer(answer, context.connection.state)),
-        ...[...given].filter(isWorthSaying).map((text) => `given: ${text}\n`),
-      ].join("\n"),
+        ...answers.map((answer) => drawAnswer(answer, { engine: engine.name, connectionState, format }, colors)),
+        [...given]
+          .filter(isWorthSaying)
+          .map((text) => `given: ${text}\n`)
+          .join(""),
+      ]
+        .filter((text) => text !== "")
+        .join("\n"),
     );
 }
 
@@ -125,7 +155,7 @@ async function loadFlows(path: string, options: ExplainOptions, rules: LoadedRul
 /** Outcomes with the same verdict, destination and masquerade added up, in the order in which they were found. */
 export function summarize(distribution: Distribution): FlowOutcome[] {
   const kinds = new Map<string, FlowOutcome>();
-  for (const { outcome, probability } of distribution.outcomes) {
+  for (const { outcome, probability, paths = [] } of distribution.outcomes) {
     const verdict = verdictName(outcome);
     const to = destinationText(outcome);
     const masquerade = outcome.source !== undefined;
@@ -136,6 +166,7 @@ export function summarize(distribution: Distribution): FlowOutcome[] {
       to,
       masquerade,
       probability: same === undefined ? probability : add(same.probability, probability),
+      paths: [...(same?.paths ?? []), ...paths.map((path) => ({ ...path, outcome }))],
     });
   }
   return [...kinds.values()];
@@ -145,22 +176,32 @@ interface Answer {
   readonly name: string;
   readonly packet: Packet;
   readonly outcomes: readonly FlowOutcome[];
+  readonly given: readonly string[];
 }
 
 /** The schema of `--json`. */
-function jsonAnswer({ name, outcomes }: Answer): object {
+function jsonAnswer({ name, outcomes, given }: Answer, format: RuleFormat): object {
   return {
     name,
-    outcomes: outcomes.map(({ verdict, to, masquerade, probability }) => ({
+    outcomes: outcomes.map(({ verdict, to, masquerade, probability, paths }) => ({
       verdict,
       to,
       masquerade,
       p: formatFraction(probability),
+      ...(paths.length === 0
+        ? {}
+        : {
+            paths: paths.map((path) => ({
+              p: formatFraction(path.probability),
+              steps: path.steps.map((step) => jsonStep(step, format)),
+            })),
+          }),
     })),
+    given,
   };
 }
 
-function drawAnswer({ name, packet, outcomes }: Answer, connectionState: string): string {
+function drawAnswer({ name, packet, outcomes }: Answer, how: Omit<TraceTitle, "packet">, colors: Colors): string {
   const title = tupleText(packet);
   const rows = outcomes.map(({ verdict, to, masquerade, probability }) => [
     verdict,
@@ -179,6 +220,13 @@ function drawAnswer({ name, packet, outcomes }: Answer, connectionState: string)
     ],
     rows,
   );
-  const head = `${name === title ? "" : `${name}: `}${title}   ${entranceText(packet)}, connection ${connectionState}`;
-  return [head, ...lines.map((line) => `  ${line}`)].map((line) => `${line}\n`).join("");
+  const head = `${name === title ? "" : `${name}: `}${title}   ${entranceText(packet)}, connection ${how.connectionState}`;
+  const ways = outcomes.flatMap(({ verdict, to, masquerade, paths }) =>
+    paths.flatMap(({ steps, outcome, probability }) => [
+      "",
+      `${percentText(toNumber(probability))} (${fractionText(probability)})  ${verdict} ${to ?? ""}${masquerade ? ", masqueraded" : ""}`.trimEnd(),
+      ...drawPath(steps, outcome, { packet, ...how }, colors),
+    ]),
+  );
+  return [head, ...lines.map((line) => `  ${line}`), ...ways].map((line) => `${line}\n`).join("");
 }

@@ -120,7 +120,7 @@ function jsonRule(rule: ResolvedRule, format: RuleFormat): object {
   };
 }
 
-function jsonStep(step: Step, format: RuleFormat): object {
+export function jsonStep(step: Step, format: RuleFormat): object {
   if (step.kind === "rule") return { kind: "rule", ...jsonRule(step.rule, format) };
   if (step.kind === "route") return { ...step, destination: formatAddress(step.destination) };
   return step.kind === "lookup" ? { ...step, found: step.found ?? null } : step;

@@ -32,6 +32,11 @@ export function drawTrace(trace: Trace, title: TraceTitle, colors: Colors): stri
     .join("");
 }
 
+/** The steps of one way to an outcome, as a trace shows them. */
+export function drawPath(steps: readonly Step[], outcome: Outcome, title: TraceTitle, colors: Colors): string[] {
+  return new TraceDrawing({ steps, outcome, given: [] }, title, colors).lines();
+}
+
 /** The chains entered stand on a stack; the chain of the next step tells which of them have been left. */
 class TraceDrawing {
   private readonly out: string[] = [];

@@ -7,6 +7,7 @@ import type { Entrance } from "../../packet/packet.js";
 import { connectionInState, freshContext } from "../../datapath/context.js";
 import { indexedEngine } from "../../engine/indexed.js";
 import { linearEngine } from "../../engine/linear.js";
+import { asksState } from "../../engine/machine.js";
 import type { Context, Engine } from "../../engine/types.js";
 import type { IpSet } from "../../ruleset/ipset.js";
 import type { ResolvedRule, ResolvedRuleSet } from "../../ruleset/resolve.js";
@@ -63,7 +64,11 @@ export function addWalkOptions(command: Command): Command {
     .option("--ct-state <state>", "what conntrack says of it: new (default), established, related, ...", ctStateWord)
     .option("--mark <mark>", "mark it comes with (default: 0)", markWord)
     .option("--ipsets <file>", 'the sets "-m set" looks into, as "ipset save" prints them')
-    .option("--assume <line=yes|no>", "take an unknown match or target for this; repeat it", several(assumptionWord));
+    .option(
+      "--assume <line=yes|no>",
+      "take an unknown match or target, or a test of state (recent, limit, nth, a set that rules change), for this; repeat it",
+      several(assumptionWord),
+    );
 }
 
 export function addEngineOption(command: Command, preset: EngineName): Command {
@@ -103,7 +108,7 @@ export async function prepareWalk(
     node,
     ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(options.ctState === undefined ? {} : { connection: connectionInState(options.ctState) }),
-    ...(assume === undefined ? {} : { assume }),
+    ...(assume === undefined ? {} : { assume, assumeState: assume }),
   });
   return { rules, engine, context, ipsets };
 }
@@ -128,17 +133,19 @@ function assumptions(
 ): Context["assume"] | undefined {
   if (given.length === 0) return undefined;
   const byLine = new Map(given.map(({ line, holds }) => [line, holds]));
-  const unknown = new Set(resolved.rules.filter(isOpaque).map(({ rule }) => rule.span?.line));
-  const stray = given.find(({ line }) => !unknown.has(line));
+  const open = new Set(resolved.rules.filter(canBeAssumed).map(({ rule }) => rule.span?.line));
+  const stray = given.find(({ line }) => !open.has(line));
   if (stray !== undefined)
     throw new UsageError(
-      `--assume ${stray.line}: no rule with an unknown match or target stands at ${file}:${stray.line}`,
+      `--assume ${stray.line}: no rule with an unknown match or target, or with a test of state, stands at ${file}:${stray.line}`,
     );
   return (rule) => (rule.rule.span === undefined ? undefined : byLine.get(rule.rule.span.line));
 }
 
-function isOpaque({ rule }: ResolvedRule): boolean {
-  return rule.statements.some(({ kind }) => kind === "opaque-match" || kind === "opaque-target");
+function canBeAssumed(rule: ResolvedRule): boolean {
+  return rule.rule.statements.some(
+    (one) => one.kind === "opaque-match" || one.kind === "opaque-target" || asksState(one, rule),
+  );
 }
 
 /** What a walk noted when it tested for local addresses of a node that has none (engine/evaluate.ts). */
