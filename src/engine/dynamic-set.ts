@@ -5,34 +5,34 @@ import { keyText, type Value } from "./value.js";
 /** An element as it stands since a rule wrote it. */
 export interface WrittenElement {
   readonly key: readonly Value[];
-  /** Milliseconds: when it goes; null: never. */
+  /** Milliseconds: when it goes, or was taken out; null: never. */
   readonly expires: number | null;
   /** Of a map. */
   readonly data?: readonly KeyPart[];
 }
 
-/** A change of a set; `element` null: it was taken out. */
+/** A change of a set. An element that is taken out is one whose time is over. */
 export interface SetChange {
   readonly kind: "set";
   /** The set's name in full (`NamedSet.id`). */
   readonly set: string;
   readonly operation: "add" | "update" | "delete";
   readonly key: readonly Value[];
-  readonly element: WrittenElement | null;
+  readonly element: WrittenElement;
 }
 
 /** The elements written by rules, over those the rule set lists; a walk writes over what was written before it. */
 export class DynamicSet {
-  private written = new Map<string, WrittenElement | null>();
+  private written = new Map<string, WrittenElement>();
 
   constructor(private readonly under?: DynamicSet) {}
 
-  /** What became of a key: null where it was taken out, undefined where no rule has written it. */
-  get(key: readonly Value[]): WrittenElement | null | undefined {
+  /** What became of a key; undefined where no rule has written it. */
+  get(key: readonly Value[]): WrittenElement | undefined {
     return this.find(keyText(key));
   }
 
-  private find(text: string): WrittenElement | null | undefined {
+  private find(text: string): WrittenElement | undefined {
     const own = this.written.get(text);
     return own === undefined ? this.under?.find(text) : own;
   }
@@ -44,7 +44,7 @@ export class DynamicSet {
 
   /** The elements that are there at a time (milliseconds). */
   *live(now: number): Generator<WrittenElement> {
-    for (const element of this.written.values()) if (element !== null && isLive(element, now)) yield element;
+    for (const element of this.written.values()) if (isLive(element, now)) yield element;
     if (this.under === undefined) return;
     for (const element of this.under.live(now)) if (!this.written.has(keyText(element.key))) yield element;
   }

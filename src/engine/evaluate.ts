@@ -264,7 +264,9 @@ function hasType(types: readonly AddressTypeName[], address: Address, node: Node
   return !looksUp || (type === "LOCAL" && types.includes("LOCAL"));
 }
 
+/** In an inet table a connection of the other family has no such address. */
 function addressHolds(test: AddressTest | undefined, tuple: Tuple | undefined, end: "src" | "dst"): boolean {
+  if (test !== undefined && tuple !== undefined && typeof test.value !== typeof tuple[end]) return false;
   return test === undefined || (tuple !== undefined && contains(test, tuple[end])) !== test.negate;
 }
 

@@ -1,9 +1,11 @@
 /** What each action and verdict does to a walk: one function a statement, shared by every engine. */
 import { type Address, addressWords, formatEndpoint } from "../packet/address.js";
+import { UNTRACKED_CONNECTION } from "../packet/connection.js";
 import { hasPorts, isIcmp } from "../packet/protocol.js";
 import { tupleOf } from "../packet/packet.js";
 import type { ResolvedChain } from "../ruleset/resolve.js";
 import type { Action, KeyPart, MappedRange, NatRange, PortRange, SetUpdateAction, Verdict } from "../ruleset/types.js";
+import { answerTo } from "./answer.js";
 import { evaluateKey, evaluateNumber, lookUp } from "./expression.js";
 import { elementAt, hasRoom, setOfRule } from "./named-set.js";
 import { describe, type Place, refuse } from "./place.js";
@@ -73,9 +75,12 @@ export const actions: ActionTable = {
     return "statement";
   },
   log: () => "statement",
-  // net/netfilter/xt_CT.c: only a packet that conntrack has not seen yet
+  // net/netfilter/xt_CT.c, nft_ct.c: only a packet without a connection, not seen yet or invalid; rules see it untracked from here on
   notrack: (_, walk) => {
-    if (walk.connection === undefined) walk.notrack = true;
+    if (walk.connection === undefined || walk.connection.state === "invalid") {
+      walk.notrack = true;
+      walk.connection = UNTRACKED_CONNECTION;
+    }
     return "statement";
   },
   counter: () => "statement",
@@ -100,7 +105,7 @@ export const actions: ActionTable = {
 export const verdicts: VerdictTable = {
   accept: () => "accept",
   drop: (_, walk, place) => walk.outcome("drop", place.at),
-  reject: (verdict, walk, place) => walk.outcome("reject", place.at, verdict.with),
+  reject: (verdict, walk, place) => walk.outcome("reject", place.at, answerTo(walk.packet.family, verdict.with)),
   continue: () => "statement",
   return: (_, walk) => {
     walk.leave();
@@ -146,7 +151,7 @@ function updateSet(action: SetUpdateAction, walk: Walk, place: Place): Next | "f
   const common = { kind: "set", set: set.id, operation: action.operation, key } as const;
   const held = elementAt(set, key, view, now);
   if (action.operation === "delete") {
-    if (held !== undefined) view.change({ ...common, element: null });
+    if (held !== undefined) view.change({ ...common, element: { ...held, expires: now } });
     return "statement";
   }
   const timeout = action.timeout ?? set.definition.timeout;

@@ -170,26 +170,37 @@ function nextStation(walk: Walk, schedule: Schedule): Outcome | undefined {
   walk.stations = schedule[stage.hook];
   if (stage.loopback === true) {
     walk.iif = "lo";
-    if (!walk.confirmed) confirm(walk);
+    // No tuple is free for its connection: the packet goes no further, and the data path will find so.
+    if (!walk.confirmed && !confirm(walk)) return walk.outcome("accept");
   }
   if (stage.hook === "prerouting" || stage.hook === "input") walk.oif = "";
   walk.steps?.push({ kind: "hook", hook: stage.hook });
   return undefined;
 }
 
-/** The packet has left by lo: its connection is in the table, and the source is the translated one from here on. */
-function confirm(walk: Walk): void {
+/** The packet has left by lo: its connection is in the table, and the source is the translated one from here on. False where it cannot be. */
+function confirm(walk: Walk): boolean {
   walk.confirmed = true;
-  const { connection, source, context } = walk;
-  if (connection?.state !== "new" || hasEntry(connection)) return;
+  const { connection } = walk;
+  if (connection?.state !== "new" || hasEntry(connection)) return true;
   walk.status |= CtStatus.confirmed;
-  if (source === undefined) return;
+  return changeSource(walk);
+}
+
+/** The source becomes the one that is picked for it: what chains behind NAT see. The data path picks the same in the end. False: none is free. */
+function changeSource(walk: Walk): boolean {
+  const { source, context } = walk;
+  if (walk.sent !== undefined) return true;
   const tuple = tupleOf(walk);
+  const range = source?.to ?? { addresses: [tuple.src, tuple.src] };
+  const unasked = { ...tuple, src: range.addresses?.[0] ?? tuple.src };
+  const chosen = context.chooseSource === undefined ? unasked : context.chooseSource(tuple, range);
+  if (chosen === undefined) return false;
   walk.sent = tuple;
-  const chosen = context.chooseSource?.(tuple, source.to) ?? { ...tuple, src: source.to.addresses?.[0] ?? tuple.src };
   walk.src = chosen.src;
   walk.sport = chosen.sport;
   if (!sameTuple(tuple, chosen)) walk.status |= CtStatus.snat;
+  return true;
 }
 
 function route(walk: Walk): void {
@@ -203,9 +214,8 @@ function enterStation(walk: Walk, station: Station): void {
   switch (station.kind) {
     case "conntrack":
       // nf_conntrack_in: a packet that was seen before (loopback) keeps its connection
-      walk.connection ??= walk.notrack
-        ? { state: "untracked", direction: "original", status: 0, mark: 0 }
-        : walk.context.connection;
+      walk.connection ??= walk.context.connection;
+      walk.tracked = true;
       break;
     case "chain":
       walk.base = station.chain;
@@ -232,6 +242,8 @@ function translate(walk: Walk, station: Extract<Station, { kind: "nat" }>): void
   if (chain === undefined || translated !== undefined) {
     walk.settled[station.manip] = true;
     walk.natChain = 0;
+    if (walk.source !== undefined && station.manip === "source" && walk.station + 1 < walk.stations.length)
+      changeSource(walk);
     return;
   }
   // One nat chain after the other at the same station, until one translates.

@@ -53,7 +53,6 @@ export function setOfRule(rule: ResolvedRule, name: string): NamedSet | undefine
 /** The element that holds a key at a time (milliseconds): a written one before a listed one. */
 export function findElement(set: NamedSet, key: readonly Value[], view: View, now: number): Found | undefined {
   const written = set.changes ? view.set(set.id)?.get(key) : undefined;
-  if (written === null) return undefined;
   if (written !== undefined) return isLive(written, now) ? written : undefined;
   const listed = set.index.find(key);
   return listed !== undefined && isLive(asWritten(set, key, listed), now) ? listed : undefined;
@@ -62,21 +61,28 @@ export function findElement(set: NamedSet, key: readonly Value[], view: View, no
 /** The whole element behind a key, with its time. */
 export function elementAt(set: NamedSet, key: readonly Value[], view: View, now: number): WrittenElement | undefined {
   const written = view.set(set.id)?.get(key);
-  if (written === null) return undefined;
   const listed = written === undefined ? set.index.find(key) : undefined;
   const element = written ?? (listed && asWritten(set, key, listed));
   return element !== undefined && isLive(element, now) ? element : undefined;
 }
 
-/** Whether there is room for one more element. Elements that are over give their room back at once (the kernel: at its next clean-up). */
+/** Milliseconds between two clean-ups where a set does not say otherwise (nft_set_gc_interval, include/net/netfilter/nf_tables.h). */
+const CLEAN_UP_INTERVAL = 1000;
+
+/**
+ * Whether there is room for one more element. One that is over or was taken out gives its room back at the next clean-up (nft_rhash_gc); here
+ * they come at whole intervals of the clock.
+ */
 export function hasRoom({ definition, id, index }: NamedSet, view: View, now: number): boolean {
   const { size } = definition;
+  const interval = definition.gcInterval ?? CLEAN_UP_INTERVAL;
+  const cleanedUp = Math.floor(now / interval) * interval;
   const written = view.set(id);
   if (size === undefined || index.elements.length + (written?.size ?? 0) < size) return true;
-  let count = written === undefined ? 0 : [...written.live(now)].length;
+  let count = written === undefined ? 0 : [...written.live(cleanedUp)].length;
   for (const listed of index.elements) {
     const key = listed.key.map(singleValue) as readonly Value[];
-    if (written?.get(key) === undefined && isLive(asWritten({ definition }, key, listed), now)) count++;
+    if (written?.get(key) === undefined && isLive(asWritten({ definition }, key, listed), cleanedUp)) count++;
   }
   return count < size;
 }

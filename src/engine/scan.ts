@@ -30,6 +30,7 @@ const GENERAL = 4;
 const NO_KEY = -2;
 const NOT_MODELLED = -3;
 
+const SOURCE_CHANGED = OutcomeFlag.masquerade | OutcomeFlag.snat;
 const ENTRY_STATES = CtState.new | CtState.established | CtState.related;
 
 /** A station by numbers. */
@@ -245,7 +246,7 @@ export class Scan {
         continue;
       }
       if (stage.loopback) {
-        if ((this.flags & (OutcomeFlag.masquerade | OutcomeFlag.snat)) !== 0) return GENERAL;
+        if ((this.flags & SOURCE_CHANGED) !== 0) return GENERAL;
         this.iif = 1;
         if ((this.state & ENTRY_STATES) !== 0) this.status |= CtStatus.confirmed;
       }
@@ -257,6 +258,8 @@ export class Scan {
         if (kind === CHAIN) verdict = this.runChain(chains[0]!, context);
         else if (kind === CONNTRACK) this.tracked = true;
         else verdict = this.translate(kind, chains, batch, i, context);
+        // Chains behind NAT see the translated source, which only the readable walk picks.
+        if (kind === NAT_SOURCE && t + 1 < stations.length && (this.flags & SOURCE_CHANGED) !== 0) return GENERAL;
         if (verdict !== VERDICT_ACCEPT) return stage.loopback ? GENERAL : verdict;
       }
     }

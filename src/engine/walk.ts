@@ -43,6 +43,8 @@ export class Walk implements Tuple {
   status: number;
   ctmark: number;
   notrack = false;
+  /** Conntrack has had its turn. */
+  tracked = false;
   /** The packet has left by lo and comes in again: what stops it now leaves its connection in the table. */
   confirmed = false;
   /** The tuple with which it left, where its source was translated then. */
@@ -196,7 +198,7 @@ export class Walk implements Tuple {
       ...(by === undefined ? {} : { by }),
       ...(this.destination === undefined ? {} : { destination: this.destination }),
       ...(this.source === undefined || (stopped && !this.confirmed) ? {} : { source: this.source }),
-      ...(stopped && this.connection === undefined ? { unseen: true as const } : {}),
+      ...(stopped && !this.tracked ? { unseen: true as const } : {}),
       ...(stopped && this.confirmed ? { confirmed: true as const } : {}),
       tuple: this.sent ?? tupleOf(this),
       mark: this.mark,

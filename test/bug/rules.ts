@@ -12,11 +12,14 @@ import type { Result } from "../../src/datapath/single.js";
 export const NODE = new Node([parseAddress("10.200.0.1")!]);
 
 /** A data path that also tells the path: rules that matched and ends of base chains, as `table:chain:number` and `table:chain:policy`. */
-export function datapathOf(text: string): {
+export function datapathOf(
+  text: string,
+  from: "iptables-save" | "nft" = "iptables-save",
+): {
   process: (packet: Packet, now?: number) => Result & { path: string[] };
   datapath: Datapath;
 } {
-  const { ruleset, problems } = readRules(text, { from: "iptables-save" });
+  const { ruleset, problems } = readRules(text, { from });
   if (ruleset === undefined) throw new Error(problems.map((problem) => problem.message).join("\n"));
   const linear = linearEngine(resolve(ruleset));
   let path: string[] = [];
@@ -33,6 +36,11 @@ export function datapathOf(text: string): {
   };
   const datapath = new Datapath(engine, NODE);
   return { datapath, process: (packet, now = 0) => ({ ...datapath.process(packet, now), path }) };
+}
+
+/** The same over one table of nftables. */
+export function nftDatapathOf(body: string, family = "ip"): ReturnType<typeof datapathOf> {
+  return datapathOf(`table ${family} t {\n${body}\n}\n`, "nft");
 }
 
 /** A packet between two addresses given as text. */

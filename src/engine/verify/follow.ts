@@ -181,7 +181,7 @@ export class Follower {
   /** Carries out the steps of a row. */
   private visit(steps: readonly Step[], come: Flock, ways: Ways): void {
     let flocks: readonly Flock[] = [come];
-    for (const step of this.conjoin(steps)) {
+    for (const step of this.conjoin(steps, come.notrack)) {
       if (flocks.length === 1) flocks = this.take(step, flocks[0]!, ways);
       else {
         this.held.push(flocks);
@@ -196,15 +196,20 @@ export class Follower {
     ways.next.push(...flocks);
   }
 
-  /** Tests of headers that follow each other, as one: they change nothing, so it does not matter which of them fails. */
-  private conjoin(steps: readonly Step[]): readonly Step[] {
+  /**
+   * Tests of headers that follow each other, as one: they change nothing, so it does not matter which of them fails. Behind a notrack they are
+   * settled only when they are asked, as a packet may have no connection there in spite of what is known.
+   */
+  private conjoin(steps: readonly Step[], untracked: boolean): readonly Step[] {
     const joined: Step[] = [];
     let set: DiagramNode = ALL;
+    let open = untracked;
     for (const step of steps) {
       if (step.kind === "header") {
-        set = this.space.diagrams.and(this.settle(step.set), set);
+        set = this.space.diagrams.and(open ? step.set : this.settle(step.set), set);
         continue;
       }
+      open ||= step.kind === "notrack";
       if (set !== ALL) joined.push({ kind: "header", set });
       set = ALL;
       joined.push(step);
@@ -244,7 +249,7 @@ export class Follower {
         return this.ifMarked(flock, (marked) => ({ ...marked, mark: restored }));
       }
       case "notrack": {
-        const unseen = this.space.connection("none");
+        const unseen = this.space.connection("none", "invalid");
         const first = this.within(flock, unseen);
         return [...(first === undefined ? [] : [{ ...first, notrack: true }]), ...some(this.without(flock, unseen))];
       }
@@ -303,7 +308,7 @@ export class Follower {
     const { space } = this;
     switch (test.kind) {
       case "header":
-        return test.set;
+        return flock.notrack ? space.assuming(test.set, "untracked") : test.set;
       case "mark": {
         const mark = test.field === "mark" ? flock.mark : flock.ctmark;
         const equal = markEquals(space, mark, test.value, test.mask);

@@ -242,6 +242,7 @@ export class Journey {
     };
     this.setMark(after.bits, "mark", after.mark);
     this.setMark(after.bits, "ctmark", after.ctmark);
+    if (exit.notrack) this.fix(after.bits, "connection", CONNECTIONS.indexOf("untracked"));
     const { end } = exit;
     switch (end.kind) {
       case "accept":

@@ -156,6 +156,16 @@ export class Space {
     return this.any(kinds.map((kind) => this.equals("connection", CONNECTIONS.indexOf(kind))));
   }
 
+  /** A set as it is for packets of which conntrack has said something. */
+  assuming(set: DiagramNode, kind: ConnectionKind): DiagramNode {
+    const { at, width } = this.places.get("connection")!;
+    const bitOf = (level: number): DiagramNode => {
+      if (level < at || level >= at + width) return this.diagrams.node(level, NOTHING, ALL);
+      return (CONNECTIONS.indexOf(kind) >>> (at + width - 1 - level)) & 1 ? ALL : NOTHING;
+    };
+    return this.diagrams.compose(set, bitOf, (terminal) => terminal);
+  }
+
   any(sets: readonly DiagramNode[]): DiagramNode {
     return sets.reduce((all, set) => this.diagrams.or(all, set), NOTHING);
   }

@@ -6,6 +6,7 @@
  */
 import type { Node } from "../../../packet/node.js";
 import type { ResolvedChain, ResolvedRuleSet } from "../../../ruleset/resolve.js";
+import { answerTo } from "../../answer.js";
 import { type Schedule, schedule, type Station, ways } from "../../path.js";
 import { DestinationClasses } from "../destination-classes.js";
 import type { ServiceRecord, SourceTest } from "../services.js";
@@ -157,7 +158,7 @@ export class Specialiser {
     const stop = {
       verdict: end.verdict,
       ...(by === undefined ? {} : { by }),
-      ...(last?.kind === "reject" ? { rejectWith: last.with } : {}),
+      ...(last?.kind === "reject" ? { rejectWith: answerTo("ip", last.with) } : {}),
     };
     const marks = { markUnmarked: state.mark >>> 0, markMarked: state.mark >>> 0 };
     return { record: { ...record, ...stop }, tests: [], backends: [], thresholds: [], ...marks };

@@ -4,14 +4,14 @@ import { NoSpelling } from "../operand.js";
 import { type MatchSyntax, notEqual } from "../relation.js";
 import { isNumbers } from "../values.js";
 
-/** `fib daddr type local`; `fib saddr . iif type local` asks about one interface. */
+/** `fib daddr type local`; `fib saddr . iif type local` asks about one interface. Of other types xt_addrtype has a mind of its own in IPv6. */
 export const addressType: MatchSyntax<AddressTypeMatch> = {
   kind: "address-type",
   fields: ["saddr-type", "daddr-type"],
   read: ({ field, mask, right, negate }) => {
     if (!isNumbers(right) || right[0] !== right[1] || mask !== undefined) return undefined;
     const name = addressTypes.find(([, number]) => number === right[0])?.[0];
-    if (name === undefined) return undefined;
+    if (name !== "local") return undefined;
     const test: AddressTypeTest = { types: [name.toUpperCase() as AddressTypeName], negate };
     const limit =
       field!.spelled === undefined ? {} : { limit: field!.spelled === "iif" ? ("in" as const) : ("out" as const) };

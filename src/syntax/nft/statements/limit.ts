@@ -31,7 +31,7 @@ export const limit: StatementSyntax<LimitMatch> = {
       burst = readNumber(lexer, "a burst") || DEFAULT_BURST;
       lexer.accept("packets");
     }
-    return { kind: "limit", rate, unit, burst, negate };
+    return { kind: "limit", nft: true, rate, unit, burst, negate };
   },
   print: ({ rate, unit, burst, negate }) =>
     `limit rate ${negate ? "over " : ""}${rate}/${unit}${burst === DEFAULT_BURST ? "" : ` burst ${burst} packets`}`,

@@ -19,8 +19,9 @@ export type MarkAction = SetMarkAction | CopyMarkAction | AssignAction;
 type MarkField = SetMarkAction["field"];
 
 /**
- * What follows `meta mark set` and `ct mark set`. Bits of the mark itself are a SetMarkAction, the other mark a CopyMarkAction, anything
- * else is assigned. Undefined where the value is outside the language.
+ * What follows `meta mark set` and `ct mark set`. Bits of the packet's mark are a SetMarkAction, or saved a CopyMarkAction; anything else is
+ * assigned, the connection's mark too: where a packet has no connection, reading it fails the rule, which those two do not. Undefined where
+ * the value is outside the language.
  */
 export function readMark(context: Context, field: MarkField): MarkAction | undefined {
   const { lexer, uses } = context;
@@ -46,13 +47,11 @@ function markAction(field: MarkField, value: Expression): MarkAction {
     return { kind: "set-mark", field, clear: UINT32, xor: value.value[0] };
   const { of, mask, xor } =
     value.kind === "bitwise" ? (value as BitwiseExpression) : { of: value, mask: UINT32, xor: 0 };
-  const other = field === "mark" ? "ctmark" : "mark";
-  if (of.kind === "field" && of.field === field && mask !== 0)
-    return { kind: "set-mark", field, clear: ~(mask as number) >>> 0, xor: xor as number };
-  if (of.kind === "field" && of.field === other && xor === 0) {
-    return field === "mark"
-      ? { kind: "copy-mark", direction: "restore", nfmask: UINT32, ctmask: mask as number }
-      : { kind: "copy-mark", direction: "save", nfmask: mask as number, ctmask: UINT32 };
+  if (of.kind === "field" && of.field === "mark") {
+    if (field === "mark" && mask !== 0)
+      return { kind: "set-mark", field, clear: ~(mask as number) >>> 0, xor: xor as number };
+    if (field === "ctmark" && xor === 0)
+      return { kind: "copy-mark", direction: "save", nfmask: mask as number, ctmask: UINT32 };
   }
   return { kind: "assign", field, value };
 }
