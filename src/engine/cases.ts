@@ -176,7 +176,7 @@ function partCases(
 }
 
 /** The numbers at which constants begin, and those right behind their ends; undefined where one of them is no range. */
-function cutsOf(parts: readonly KeyPart[]): number[] | undefined {
+export function cutsOf(parts: readonly KeyPart[]): number[] | undefined {
   const cuts: number[] = [];
   for (const part of parts) {
     const span = spanOf(part);
@@ -187,7 +187,7 @@ function cutsOf(parts: readonly KeyPart[]): number[] | undefined {
 }
 
 /** How the values of an expression are spread; undefined where it is no plain random number. */
-function spreadOf(expression: Expression): Spread | undefined {
+export function spreadOf(expression: Expression): Spread | undefined {
   const bits = bitsOf(expression);
   if (bits !== undefined) return bitsSpread(bits.free, bits.fixed, bits.drawFor);
   if (expression.kind === "numgen" && expression.mode === "random")

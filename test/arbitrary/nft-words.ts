@@ -79,6 +79,7 @@ export function nftSets(family: Family, pick: (from: number) => number, last: st
       some(w.nets).map((net) => `${net} . ${port()}`),
     )} }`,
     `set seen { type ${w.type}; flags dynamic,timeout; timeout 1h; size ${1 + pick(4)}; }`,
+    `set lasting { type ${w.type}; flags dynamic,timeout; timeout 1h; }`,
     `set pairs { type ${w.type} . inet_service; flags dynamic; size 64; }`,
     `map marks { type inet_service : mark;${elements(some(plainPorts).map((p) => `${p} : ${pick(16)}`))} }`,
     `map backends { type ${w.type} : ${w.type};${elements(some(w.hosts).map((host) => `${host} : ${w.backends[pick(w.backends.length)]}`))} }`,

@@ -88,16 +88,16 @@ function describePacket(packet: WirePacket | Packet, device: string | undefined)
 
 /** The answer a REJECT sends to the other end; undefined where it cannot be seen from outside, or where there is none. */
 function expectedAnswer(said: Prediction, packet: Packet): string | undefined {
-  const { rejectWith, tuple } = said.trace.outcome;
+  const { rejectWith, tuple, confirmed } = said.trace.outcome;
+  // A packet that came back in through lo has the source it left with.
+  const to = formatAddress(confirmed === true && said.entry !== undefined ? said.entry.reply.dst : tuple.src);
   if (rejectWith === "tcp-reset") {
-    return packet.protocol === TCP && (packet.tcpFlags & TcpFlag.RST) === 0
-      ? `reset to ${formatAddress(tuple.src)}`
-      : undefined;
+    return packet.protocol === TCP && (packet.tcpFlags & TcpFlag.RST) === 0 ? `reset to ${to}` : undefined;
   }
   const icmp = icmpType(packet);
   if (icmp !== undefined && icmp !== (packet.family === "ip" ? 8 : 128)) return undefined;
   const number = rejectCodes[rejectWith ?? ""];
-  return number === undefined ? undefined : `icmp ${number[0]}/${number[1]} to ${formatAddress(tuple.src)}`;
+  return number === undefined ? undefined : `icmp ${number[0]}/${number[1]} to ${to}`;
 }
 
 /** ICMP type and code of each `--reject-with` (ipt_REJECT.h, ip6t_REJECT.h). */

@@ -245,7 +245,7 @@ describe("a wrong engine is caught", () => {
     const seen = await kernel.send(sent.map((packet) => ({ packet })));
     const differences = (project: ProjectNode): string[] =>
       sent.flatMap((packet, i) =>
-        disagreements(packet, seen[i]!, project.process(packet, seen[i]!.events, 1000), project.names),
+        disagreements(packet, seen[i]!, project.process(packet, seen[i]!, 1000), project.names),
       );
     expect(differences(sound), "the right engine").toEqual([]);
     expect(differences(wrong), "the wrong engine").not.toEqual([]);

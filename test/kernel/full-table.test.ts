@@ -5,6 +5,7 @@ import { makePacket, type Packet } from "../../src/packet/packet.js";
 import { UDP } from "../../src/packet/protocol.js";
 import { replyTuple } from "../../src/packet/tuple.js";
 import { filler, KernelNode } from "./kernel-node.js";
+import { NOTHING_SEEN } from "./project-node.js";
 import { Session } from "./session.js";
 
 // nf_conntrack_max is one for the whole machine and stays as it is: the namespace's own table is filled up to it.
@@ -35,7 +36,7 @@ describe("the full table", () => {
     await kernel.makeConnections(most);
     const { datapath } = session.project;
     const table = datapath.table("ip");
-    const now = Date.now();
+    const { now } = session;
     const status = CtStatus.confirmed | CtStatus.seenReply | CtStatus.assured;
     const tick = table.tick(now);
     for (let i = 0; i < most; i++) table.insert(filler(i), replyTuple(filler(i))!, UDP | (status << 8), tick + 600_000);
@@ -57,14 +58,14 @@ describe("the full table", () => {
     await kernel.makeConnections(most - 20_000);
     const { datapath } = session.project;
     const table = datapath.table("ip");
-    const tick = table.tick(Date.now());
+    const tick = table.tick(session.now);
     const status = CtStatus.confirmed | CtStatus.seenReply | CtStatus.assured;
     for (let i = 0; i < most - 20_000; i++)
       table.insert(filler(i), replyTuple(filler(i))!, UDP | (status << 8), tick + 600_000);
     await kernel.listenTo(false, false);
     const flows = Array.from({ length: 20_000 }, (_, i) => ({ packet: newcomer(2000 + i) }));
     await kernel.send(flows);
-    for (const { packet } of flows) session.project.process(packet, [], Date.now());
+    for (const { packet } of flows) session.project.process(packet, NOTHING_SEEN, session.now);
     await kernel.listenTo(true, true);
     expect(table.size).toBe(most);
     expect(Number(kernel.run(["sysctl", "-n", "net.netfilter.nf_conntrack_count"]))).toBeGreaterThanOrEqual(most - 1);

@@ -17,7 +17,8 @@ import {
 } from "./observation.js";
 import { encodePacket, type WireExtras } from "./wire.js";
 
-export type Backend = "legacy" | "nft";
+/** The two iptables, and nftables by itself. */
+export type Backend = "legacy" | "nft" | "nftables";
 
 /** eth0 holds the default route and the node's first address; tun1 a route and an address of its own. */
 export const DEVICES = ["eth0", "tun1"] as const;
@@ -62,6 +63,8 @@ export class KernelNode {
   private lengths: ChainLengths = () => 0;
   private failure: Error | undefined;
   private addressesAdded: string[] = [];
+  /** The nftables tables that were loaded: family and name. */
+  private tables: string[] = [];
   /** The project's picture of the node. */
   node: Node;
 
@@ -100,23 +103,36 @@ export class KernelNode {
 
   /** Whether the kernel and its tools accept a rule set; why not, otherwise. */
   refusal(text: string): string | undefined {
-    const inside = ["--net", `--target=${this.pid}`, this.tool("restore"), "--test", ...this.waitOption()];
-    const { status, stderr } = spawnSync("nsenter", inside, { input: text, encoding: "utf8" });
+    const command =
+      this.backend === "nftables" ? ["nft", "-c", "-f", "-"] : [this.tool("restore"), "--test", ...this.waitOption()];
+    const inside = ["--net", `--target=${this.pid}`, ...command];
+    const input = this.backend === "nftables" ? this.deletions() + text : text;
+    const { status, stderr } = spawnSync("nsenter", inside, { input, encoding: "utf8" });
     return status === 0 ? undefined : stderr;
   }
 
-  /** Loads a rule set. Tables that the text does not name stay as they are. */
+  /** Loads a rule set. Tables that an iptables text does not name stay as they are; an nftables text takes the place of what was there. */
   async load(text: string, lengths: ChainLengths): Promise<void> {
-    this.run([this.tool("restore"), "--counters", ...this.waitOption()], text);
+    if (this.backend === "nftables") {
+      this.run(["nft", "-f", "-"], this.deletions() + text);
+      this.tables = [...text.matchAll(/^table (\S+ \S+) \{/gm)].map((match) => match[1]!);
+    } else this.run([this.tool("restore"), "--counters", ...this.waitOption()], text);
     this.lengths = lengths;
-    if (this.backend === "nft") {
-      const [lines] = await this.ask([`r ${this.family === "ip" ? 2 : 10}`]);
+    if (this.backend !== "legacy") {
+      const all = this.backend === "nftables" ? 0 : this.family === "ip" ? 2 : 10;
+      const [lines] = await this.ask([`r ${all}`]);
       this.handles = readHandles(lines!);
     }
   }
 
+  /** Takes away the nftables tables that were loaded. */
+  private deletions(): string {
+    return this.tables.map((table) => `delete table ${table}\n`).join("");
+  }
+
   /** The rule set as the kernel has it, with counters. */
   save(): string {
+    if (this.backend === "nftables") return this.run(["nft", "list", "ruleset"]);
     return this.run([this.tool("save"), "-c"]);
   }
 

@@ -9,9 +9,14 @@ export interface TraceEvent {
   readonly table: string;
   readonly chain: string;
   readonly number: number | "policy";
-  /** The packet's mark when the rule was reached; undefined where the kernel does not say it. */
+  /** The packet's mark when the rule was reached (nf_tables: when it was over); undefined where the kernel does not say it. */
   readonly mark: number | undefined;
+  /** Of nf_tables: how the rule ended, and where a jump or goto leads. */
+  readonly verdict?: { readonly code: number; readonly to: string };
 }
+
+/** enum nft_verdicts. */
+export const VERDICT = { continue: -1, break: -2, jump: -3, goto: -4, return: -5 } as const;
 
 export interface KernelEntry {
   readonly original: Tuple;
@@ -92,7 +97,7 @@ function legacyEvent(words: readonly string[], name: number, lengths: ChainLengt
 const TYPE_POLICY = 1;
 
 function nftEvent(words: readonly string[], name: number, handles: Handles, ours: Set<string>): TraceEvent | undefined {
-  const [, id, type, mark, header, , handle, table, chain] = words;
+  const [, id, type, mark, header, code, handle, table, chain, to] = words;
   if (header !== "-") {
     if (decodePacket(Buffer.from(header!, "hex")).name === name) ours.add(id!);
     else ours.delete(id!);
@@ -103,7 +108,7 @@ function nftEvent(words: readonly string[], name: number, handles: Handles, ours
   if (handle === "0") return undefined; // the marker behind the last rule of a chain
   const number = handles.get(`${table} ${chain} ${handle}`);
   if (number === undefined) throw new Error(`the trace names a rule that is not listed: ${words.join(" ")}`);
-  return { ...place, number };
+  return { ...place, number, verdict: { code: Number(code), to: to! } };
 }
 
 /** The log prefix of packets the kernel sends by itself. */

@@ -9,11 +9,12 @@
  *   m TRACE LOOKUP          1 or 0: tell the trace; look the connection up after each packet
  *   f                       forgets all connections
  *   c COUNT                 makes that many answered, assured UDP connections from 100.64.0.0 + i:1 to 192.0.2.1:2; "E ERRNO" where one is refused
- *   r FAMILY                lists the rules of nf_tables with their handles: "R table chain handle" (2 IPv4, 10 IPv6)
+ *   r FAMILY                lists the rules of nf_tables with their handles: "R table chain handle" (0 all, 2 IPv4, 10 IPv6)
  * Answers to i, o and w:
  *   P DEVICE HEX            a packet leaves by that device
  *   T MARK HEADER TEXT      TRACE of x_tables (NFLOG group 0): TEXT is "TRACE: table:chain:type:number "
- *   N ID TYPE MARK HEADER VERDICT HANDLE TABLE CHAIN     trace of nf_tables; HEADER is "-" but in the first event of a base chain
+ *   N ID TYPE MARK HEADER VERDICT HANDLE TABLE CHAIN TO  trace of nf_tables; HEADER is "-" but in the first event of a base chain; TO: where a
+ *                           jump or goto leads, else "-"
  *   C STATUS TIMEOUT TCPSTATE MARK SRC DST PROTO A B SRC DST PROTO A B    the connection of the packet put in: original, reply; "C -": none
  *   E ERRNO                 the packet could not be sent
  */
@@ -187,13 +188,15 @@ static void show_trace(struct nlmsghdr *h) {
     hex(value(a[NFTA_TRACE_NETWORK_HEADER]), n < 40 ? n : 40);
   } else putchar('-');
   int code = 0;
+  const char *to = "-";
   if (a[NFTA_TRACE_VERDICT]) {
     inside(v, a[NFTA_TRACE_VERDICT]);
     code = (int)number(v[NFTA_VERDICT_CODE]);
+    if (v[NFTA_VERDICT_CHAIN]) to = value(v[NFTA_VERDICT_CHAIN]);
   }
   uint64_t handle = 0;
   if (a[NFTA_TRACE_RULE_HANDLE]) memcpy(&handle, value(a[NFTA_TRACE_RULE_HANDLE]), 8);
-  printf(" %d %llu %s %s\n", code, (unsigned long long)be64toh(handle), (char *)value(a[NFTA_TRACE_TABLE]), (char *)value(a[NFTA_TRACE_CHAIN]));
+  printf(" %d %llu %s %s %s\n", code, (unsigned long long)be64toh(handle), (char *)value(a[NFTA_TRACE_TABLE]), (char *)value(a[NFTA_TRACE_CHAIN]), to);
 }
 
 static void list_rules(int family) {

@@ -15,7 +15,8 @@ import type { DatapathOptions, Result } from "../../src/datapath/single.js";
 import { linearEngine } from "../../src/engine/linear.js";
 import { type Semantics, semanticsOf } from "../../src/engine/machine.js";
 import type { Context, Draw, Engine, Trace } from "../../src/engine/types.js";
-import type { ChainLengths, KernelEntry, TraceEvent } from "./observation.js";
+import { traceLike } from "./nft-draws.js";
+import { type ChainLengths, type KernelEntry, type Observation, type TraceEvent, VERDICT } from "./observation.js";
 
 /** What the project says of a packet. */
 export interface Prediction {
@@ -31,6 +32,8 @@ export interface ProjectOptions extends DatapathOptions {
   readonly semantics?: Semantics;
   /** What `-m set` looks into. */
   readonly ipsets?: readonly IpSet[];
+  /** The rule set is one of nftables. */
+  readonly nftables?: boolean;
 }
 
 /** A rule set whose rules can be found as a trace names them. */
@@ -58,11 +61,28 @@ export function nameEvent(event: TraceEvent): string {
   return `${event.table}:${event.chain}:${event.number}`;
 }
 
+/** Where the kernel was not asked. */
+export const NOTHING_SEEN: Observation = {
+  left: undefined,
+  answers: [],
+  events: [],
+  entry: undefined,
+  errno: undefined,
+};
+
+/** Rules that matched and ends of base chains, as `table:chain:number` and `table:chain:policy`. */
+export function pathOf(trace: Trace): string[] {
+  return trace.steps.flatMap((step) => {
+    if (step.kind === "rule") return [`${step.rule.chain.table.name}:${step.rule.chain.name}:${step.rule.number}`];
+    return step.kind === "policy" ? [`${step.table}:${step.chain}:policy`] : [];
+  });
+}
+
 export class ProjectNode {
   readonly names: RuleNames;
   readonly datapath: Datapath;
   private last: Trace | undefined;
-  private draw: Draw = () => 0;
+  private seen: Observation = NOTHING_SEEN;
 
   constructor(ruleset: RuleSet, node: Node, options: ProjectOptions = {}) {
     const resolved = resolve(ruleset);
@@ -71,7 +91,10 @@ export class ProjectNode {
     const engine: Engine = {
       ...linear,
       classify: (packet, context) => {
-        this.last = linear.trace(packet, { ...context, draw: this.draw } satisfies Context);
+        this.last =
+          options.nftables === true
+            ? traceLike(linear, this.names, packet, context, this.seen)
+            : linear.trace(packet, { ...context, draw: branchTaken(this.names, this.seen.events) } satisfies Context);
         return this.last.outcome;
       },
     };
@@ -79,8 +102,8 @@ export class ProjectNode {
   }
 
   /** Lets a packet through at a time (milliseconds); random matches go as in the kernel's events. */
-  process(packet: Packet, events: readonly TraceEvent[], now: number): Prediction {
-    this.draw = branchTaken(this.names, events);
+  process(packet: Packet, seen: Observation, now: number): Prediction {
+    this.seen = seen;
     this.last = undefined;
     const result = this.datapath.process(packet, now);
     const trace = this.last as Trace | undefined;
@@ -88,11 +111,7 @@ export class ProjectNode {
     const table = this.datapath.table(packet.family);
     const tick = table.tick(now);
     const ref = table.lookupLive(packet, tick);
-    const path = trace.steps.flatMap((step) => {
-      if (step.kind === "rule") return [`${step.rule.chain.table.name}:${step.rule.chain.name}:${step.rule.number}`];
-      return step.kind === "policy" ? [`${step.table}:${step.chain}:policy`] : [];
-    });
-    return { result, trace, path, entry: ref === 0 ? undefined : readEntry(table, ref, tick) };
+    return { result, trace, path: pathOf(trace), entry: ref === 0 ? undefined : readEntry(table, ref, tick) };
   }
 
   /**
@@ -116,7 +135,11 @@ export class ProjectNode {
     table.remove(result.ref);
     // Drawing the very port it had leaves a source that only the address may have changed.
     const same = kernel.reply[part] === tuple.sport && sameAddress(reply.dst, tuple.src);
-    const meta = (saved[META]! & ~(CtStatus.snat << 8)) | (same ? 0 : CtStatus.snat << 8);
+    // Of an echo whose identifier is taken the kernel draws another at DNAT already, the project at the source: one of the two bits says so.
+    const atDnat = isIcmp(reply.protocol) && said.trace.outcome.destination !== undefined;
+    const changed = atDnat ? kernel.status & (CtStatus.snat | CtStatus.dnat) : same ? 0 : CtStatus.snat;
+    const kept = saved[META]! & ~((atDnat ? CtStatus.snat | CtStatus.dnat : CtStatus.snat) << 8);
+    const meta = kept | (changed << 8);
     const ref = table.insert(entry.original, adopted, meta, saved[EXPIRES]!);
     table.records[(ref >>> 1) * table.stride + MARK] = saved[MARK]!;
     table.records[(ref >>> 1) * table.stride + STREAM] = saved[STREAM]!;
@@ -190,29 +213,54 @@ export function impliedVisits(names: RuleNames, events: readonly TraceEvent[]): 
     if (top === undefined) throw new Error(`the trace goes on in a chain that was left: ${nameEvent(event)}`);
     visits += event.number - top.next + 1;
     top.next = event.number + 1;
-    const rule = names.find(event);
-    const last = rule.rule.statements.at(-1);
-    switch (last?.kind) {
+    const { kind, to } = verdictOf(event, names.find(event));
+    switch (kind) {
       case "jump":
-        stack.push({ table: event.table, chain: rule.target!.name, next: 1 });
+        stack.push({ table: event.table, chain: to!, next: 1 });
         break;
       case "goto":
-        stack[stack.length - 1] = { table: event.table, chain: rule.target!.name, next: 1 };
+        stack[stack.length - 1] = { table: event.table, chain: to!, next: 1 };
         break;
       case "return":
         stack.pop();
         returned = stack.length === 0;
         break;
-      case "accept":
-      case "drop":
-      case "reject":
-      case "dnat":
-      case "snat":
-      case "masquerade":
-      case "redirect":
+      case "end":
         stack = [];
         break;
     }
   }
   return visits;
+}
+
+interface EndOfRule {
+  readonly kind: "jump" | "goto" | "return" | "end" | "next";
+  readonly to?: string;
+}
+
+/** How a rule ended: as nf_tables says, or x_tables by the rule's target. */
+function verdictOf({ verdict }: TraceEvent, { rule, target }: ResolvedRule): EndOfRule {
+  if (verdict !== undefined) {
+    const known = Object.entries(VERDICT).find(([, code]) => code === verdict.code)?.[0];
+    if (known === undefined) return { kind: "end" };
+    return known === "continue" ? { kind: "next" } : { kind: known as EndOfRule["kind"], to: verdict.to };
+  }
+  const last = rule.statements.at(-1)?.kind;
+  switch (last) {
+    case "jump":
+    case "goto":
+      return { kind: last, to: target!.name };
+    case "return":
+      return { kind: last };
+    case "accept":
+    case "drop":
+    case "reject":
+    case "dnat":
+    case "snat":
+    case "masquerade":
+    case "redirect":
+      return { kind: "end" };
+    default:
+      return { kind: "next" };
+  }
 }

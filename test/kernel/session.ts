@@ -22,27 +22,35 @@ export class Session {
     readonly kernel: KernelNode,
     readonly project: ProjectNode,
     readonly text: string,
+    /** Elements of nftables sets count their time from here. */
+    private readonly opened: number,
   ) {}
 
   /** Loads a rule text on both sides; all built-in tables are there afterwards. */
   static async open(kernel: KernelNode, text: string, options: ProjectOptions = {}): Promise<Session> {
-    const whole = completeTables(text);
-    const ruleset = read(whole, kernel.family);
-    const project = new ProjectNode(ruleset, kernel.node, options);
+    const nftables = kernel.backend === "nftables";
+    const whole = nftables ? text : completeTables(text);
+    const ruleset = read(whole, kernel.family, nftables ? "nft" : undefined);
+    const project = new ProjectNode(ruleset, kernel.node, { ...options, nftables });
     // Lists of xt_recent live on while any rule names them: the rule set before must be gone first.
     if (whole.includes("-m recent")) await kernel.load(completeTables(""), () => 0);
     await kernel.load(whole, project.names.lengths);
     await kernel.forgetConnections();
     tally.rulesets++;
-    return new Session(kernel, project, whole);
+    return new Session(kernel, project, whole, Date.now());
+  }
+
+  /** The clock of the project's side, milliseconds. */
+  get now(): number {
+    return Date.now() - this.opened;
   }
 
   /** Sends packets one after the other and lets the project follow. */
   async send(injections: readonly Injection[]): Promise<Exchange[]> {
-    const now = Date.now();
+    const { now } = this;
     const seen = await this.kernel.send(injections);
     return injections.map((injection, i) => {
-      const predicted = this.project.process(injection.packet, seen[i]!.events, now);
+      const predicted = this.project.process(injection.packet, seen[i]!, now);
       const said = this.project.adoptDrawnPort(predicted, seen[i]!.entry, now);
       const differences = disagreements(injection.packet, seen[i]!, said, this.project.names);
       return { injection, seen: seen[i]!, said, differences };
@@ -76,9 +84,10 @@ export function readSets(text: string): readonly IpSet[] {
   return sets;
 }
 
-/** Reads a rule text; throws with its problems. */
-export function read(text: string, family: "ip" | "ip6"): RuleSet {
-  const { ruleset, problems } = readRules(text, { family, from: family === "ip" ? "iptables-save" : "ip6tables-save" });
+/** Reads a rule text, of iptables where nothing else is said; throws with its problems. */
+export function read(text: string, family: "ip" | "ip6", from?: "nft"): RuleSet {
+  const format = from ?? (family === "ip" ? "iptables-save" : "ip6tables-save");
+  const { ruleset, problems } = readRules(text, { family, from: format });
   if (ruleset === undefined) throw new Error(problems.map((p) => `${p.span?.line}: ${p.message}`).join("\n"));
   return ruleset;
 }
