@@ -11,6 +11,8 @@ import { servicePackets } from "./service-packets.js";
 
 const root = process.env.CHAINWALK_CONFORMANCE;
 const files = { ip: ["rules.iptables-save", "rules.iptables-save.gz"], ip6: ["rules.ip6tables-save"] } as const;
+const nftFiles = ["rules.nft", "rules.nft.gz"] as const;
+const long = process.env.CHAINWALK_LONG === "1";
 /** Flows of one's own for each dump, besides those that stand beside it. */
 const GENERATED = 400;
 const LARGE = 2000;
@@ -24,19 +26,31 @@ interface Flow {
   readonly hook?: string;
 }
 
-function fileOf(dir: string, family: Family): string | undefined {
-  return files[family].find((name) => existsSync(join(root!, dir, name)));
+/** What case.json says. */
+interface Case {
+  readonly nodeIPs: readonly string[];
+  readonly ipFamily: string;
+}
+
+function caseOf(dir: string): Case {
+  return JSON.parse(readFileSync(join(root!, dir, "case.json"), "utf8")) as Case;
+}
+
+function fileOf(dir: string, family: Family, backend: Backend): string | undefined {
+  if (backend !== "nftables") return files[family].find((name) => existsSync(join(root!, dir, name)));
+  if ((caseOf(dir).ipFamily === "IPv6") !== (family === "ip6")) return undefined;
+  return nftFiles.find((name) => existsSync(join(root!, dir, name)));
 }
 
 function dumps(family: Family, backend: Backend): string[] {
   return ["cases", "features", "bench"]
     .flatMap((kind) => readdirSync(join(root!, kind)).map((name) => join(kind, name)))
-    .filter((dir) => !dir.includes("ipvs") && fileOf(dir, family) !== undefined)
-    .filter((dir) => backend === "legacy" || !dir.includes("10000x5"));
+    .filter((dir) => !dir.includes("ipvs") && fileOf(dir, family, backend) !== undefined)
+    .filter((dir) => !dir.includes("10000x5") || backend === "legacy" || (backend === "nftables" && long)); // nft takes minutes for it
 }
 
-function readText(dir: string, family: Family): string {
-  const bytes = readFileSync(join(root!, dir, fileOf(dir, family)!));
+function readText(dir: string, family: Family, backend: Backend): string {
+  const bytes = readFileSync(join(root!, dir, fileOf(dir, family, backend)!));
   return (bytes[0] === 0x1f ? gunzipSync(bytes) : bytes).toString("utf8");
 }
 
@@ -59,7 +73,7 @@ function flowsOf(dir: string, family: Family): Packet[] {
 }
 
 for (const family of ["ip", "ip6"] as const) {
-  for (const backend of ["legacy", "nft"] as const) {
+  for (const backend of ["legacy", "nft", "nftables"] as const) {
     describe.runIf(root)(`genuine dumps, ${family} ${backend}`, () => {
       let kernel: KernelNode;
       beforeAll(async () => {
@@ -68,9 +82,8 @@ for (const family of ["ip", "ip6"] as const) {
       afterAll(() => kernel?.stop());
       for (const dir of root ? dumps(family, backend) : []) {
         it(dir, async () => {
-          const { nodeIPs } = JSON.parse(readFileSync(join(root!, dir, "case.json"), "utf8")) as { nodeIPs: string[] };
-          kernel.setAddresses(nodeIPs.map((text) => parseAddress(text)!));
-          const session = await Session.open(kernel, readText(dir, family));
+          kernel.setAddresses(caseOf(dir).nodeIPs.map((text) => parseAddress(text)!));
+          const session = await Session.open(kernel, readText(dir, family, backend));
           const { resolved } = session.project.names;
           const count = resolved.rules.length > 20_000 ? LARGE : GENERATED;
           const packets = [...flowsOf(dir, family), ...servicePackets(resolved, kernel.node, family, count)];

@@ -4,7 +4,7 @@ import type { Node } from "../../src/packet/node.js";
 import { makePacket, type Packet } from "../../src/packet/packet.js";
 import { TCP } from "../../src/packet/protocol.js";
 import type { ResolvedRule, ResolvedRuleSet } from "../../src/ruleset/resolve.js";
-import type { AddressMatch } from "../../src/ruleset/types.js";
+import type { AddressMatch, KeyPart } from "../../src/ruleset/types.js";
 
 interface Target {
   readonly dst: Address;
@@ -12,9 +12,11 @@ interface Target {
   readonly port: number;
 }
 
+/** Of the elements of a set that are no services. */
+const FEW = 20;
 const OUTSIDE = { ip: "203.0.113.9", ip6: "2001:db8:9::9" } as const;
 
-/** The destinations that rules name with a port: virtual addresses, load balancers, node ports (on every address of the node), endpoints. */
+/** The destinations that rules and verdict maps name with a port: virtual addresses, load balancers, node ports (on every address of the node), endpoints. */
 function targetsOf(resolved: ResolvedRuleSet, node: Node, family: Family): Target[] {
   const targets = new Map<string, Target>();
   const local = [...node.addresses, parseAddress(family === "ip" ? "127.0.0.1" : "::1")!].filter(
@@ -35,7 +37,30 @@ function targetsOf(resolved: ResolvedRuleSet, node: Node, family: Family): Targe
     }
     if (dnat?.to.addresses !== undefined && dnat.to.ports !== undefined) add(dnat.to.addresses[0], dnat.to.ports[0]);
   }
+  for (const { sets, maps } of resolved.ruleset.tables) {
+    const named = maps.flatMap((map) => (map.value === "verdict" ? map.elements : []));
+    for (const { key } of named) {
+      const [protocol, port] = key.slice(-2);
+      if (!Array.isArray(protocol) || !Array.isArray(port)) continue;
+      const of = key.length === 3 ? [hostOf(key[0]!)] : local;
+      for (const dst of of)
+        if (dst !== undefined)
+          targets.set(JSON.stringify([dst, protocol[0], port[0]]), { dst, protocol: protocol[0], port: port[0] });
+    }
+    // Ports of virtual addresses that no service has.
+    for (const { elements } of sets)
+      for (const { key } of elements.slice(0, FEW)) {
+        const dst = key.length === 1 ? hostOf(key[0]!) : undefined;
+        if (dst !== undefined) targets.set(JSON.stringify([dst, TCP, 9]), { dst, protocol: TCP, port: 9 });
+      }
+  }
   return [...targets.values()];
+}
+
+/** The one address a part of a key stands for. */
+function hostOf(part: KeyPart): Address | undefined {
+  if (typeof part !== "object" || !("mask" in part)) return undefined;
+  return addressWords(part.mask).every((word) => word === 0xffffffff) ? part.value : undefined;
 }
 
 /** Sources that rules name, their neighbours outside the named ranges, the node, and a stranger. */
