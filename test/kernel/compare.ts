@@ -15,11 +15,13 @@ export interface Tally {
   packets: number;
   paths: number;
   connections: number;
+  /** Of rules that counted something. */
+  counters: number;
   /** Packets of which only the sums were compared. */
   flows: number;
 }
 
-export const tally: Tally = { rulesets: 0, packets: 0, paths: 0, connections: 0, flows: 0 };
+export const tally: Tally = { rulesets: 0, packets: 0, paths: 0, connections: 0, counters: 0, flows: 0 };
 
 /** Time-outs may differ by the second in which the two sides read their clocks. */
 const CLOCK_SLACK = 2;

@@ -59,10 +59,10 @@ export default function setup(): () => void {
 }
 
 function summary(file: string): string {
-  const total: Tally = { rulesets: 0, packets: 0, paths: 0, connections: 0, flows: 0 };
+  const total: Tally = { rulesets: 0, packets: 0, paths: 0, connections: 0, counters: 0, flows: 0 };
   for (const line of existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : []) {
     const part = JSON.parse(line) as Tally;
     for (const key of Object.keys(total) as (keyof Tally)[]) total[key] += part[key];
   }
-  return `compared with the kernel: ${total.rulesets} rule sets, ${total.packets} packets, ${total.paths} paths, ${total.connections} connections; ${total.flows} flows counted`;
+  return `compared with the kernel: ${total.rulesets} rule sets, ${total.packets} packets, ${total.paths} paths, ${total.connections} connections, ${total.counters} counters of rules; ${total.flows} flows counted`;
 }

@@ -132,7 +132,8 @@ export class KernelNode {
 
   /** The rule set as the kernel has it, with counters. */
   save(): string {
-    if (this.backend === "nftables") return this.run(["nft", "list", "ruleset"]);
+    if (this.backend === "nftables")
+      return this.tables.map((table) => this.run(["nft", `list table ${table}`])).join("");
     return this.run([this.tool("save"), "-c"]);
   }
 

@@ -32,8 +32,10 @@ function register(family: Family): void {
           return undefined;
         }
         try {
-          await sendPlans(await Session.open(kernel, text), packets);
-          return undefined;
+          const session = await Session.open(kernel, text);
+          await sendPlans(session, packets);
+          const counters = session.counterDisagreements();
+          return counters.length === 0 ? undefined : counters.join("\n");
         } catch (thrown) {
           return String(thrown);
         }

@@ -83,11 +83,15 @@ export class ProjectNode {
   readonly datapath: Datapath;
   private last: Trace | undefined;
   private seen: Observation = NOTHING_SEEN;
+  private counted: ResolvedRule[] = [];
+  private readonly countedBy = new WeakMap<Trace, readonly ResolvedRule[]>();
+  /** Packets that came to the counter statements of a rule. */
+  readonly counters = new Map<ResolvedRule, number>();
 
   constructor(ruleset: RuleSet, node: Node, options: ProjectOptions = {}) {
     const resolved = resolve(ruleset);
     this.names = new RuleNames(resolved);
-    const linear = linearEngine(resolved, {}, options.semantics ?? semanticsOf(options.ipsets));
+    const linear = this.counting(linearEngine(resolved, {}, this.withCounters(options)));
     const engine: Engine = {
       ...linear,
       classify: (packet, context) => {
@@ -95,10 +99,33 @@ export class ProjectNode {
           options.nftables === true
             ? traceLike(linear, this.names, packet, context, this.seen)
             : linear.trace(packet, { ...context, draw: branchTaken(this.names, this.seen.events) } satisfies Context);
+        for (const rule of this.countedBy.get(this.last) ?? [])
+          this.counters.set(rule, (this.counters.get(rule) ?? 0) + 1);
         return this.last.outcome;
       },
     };
     this.datapath = new Datapath(engine, node, options);
+  }
+
+  /** Semantics whose counter statements tell that a packet came to them. */
+  private withCounters(options: ProjectOptions): Semantics {
+    const semantics = options.semantics ?? semanticsOf(options.ipsets);
+    const counter: Semantics["actions"]["counter"] = (action, walk, place) => {
+      this.counted.push(place.at);
+      return semantics.actions.counter(action, walk, place);
+    };
+    return { ...semantics, actions: { ...semantics.actions, counter } };
+  }
+
+  /** The engine, remembering for each trace what it counted: of many that are tried one is the packet's. */
+  private counting(engine: Engine): Engine {
+    const trace: Engine["trace"] = (packet, context) => {
+      this.counted = [];
+      const made = engine.trace(packet, context);
+      this.countedBy.set(made, this.counted);
+      return made;
+    };
+    return { ...engine, trace };
   }
 
   /** Lets a packet through at a time (milliseconds); random matches go as in the kernel's events. */

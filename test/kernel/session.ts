@@ -1,5 +1,6 @@
 /** A rule set on both sides: what goes in, what the kernel does, what the project says of it. */
 import { formatTuple } from "../../src/packet/tuple.js";
+import { resolve } from "../../src/ruleset/resolve.js";
 import type { IpSet } from "../../src/ruleset/ipset.js";
 import { readIpSets } from "../../src/syntax/ipset.js";
 import { readRules } from "../../src/syntax/read.js";
@@ -65,11 +66,26 @@ export class Session {
     return exchanges;
   }
 
+  /** Counter statements of nftables on which the two sides disagree, as they stand now. */
+  counterDisagreements(): string[] {
+    const { names, counters } = this.project;
+    const listed = resolve(read(this.kernel.save(), this.kernel.family, "nft"));
+    return listed.rules.flatMap(({ rule, chain, number }) => {
+      const kernel = sum(rule.statements.map((one) => (one.kind === "counter" ? one.packets : 0)));
+      const project = counters.get(names.find({ table: chain.table.name, chain: chain.name, number, mark: 0 })) ?? 0;
+      if (kernel > 0) tally.counters++;
+      if (kernel === project) return [];
+      return [`counter of ${chain.table.name}:${chain.name}:${number}: kernel ${kernel}, project ${project}`];
+    });
+  }
+
   async forgetConnections(): Promise<void> {
     await this.kernel.forgetConnections();
     this.project.forgetConnections(this.kernel.family);
   }
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 
 export function describeExchange({ injection, differences }: Exchange): string {
   const { packet } = injection;
