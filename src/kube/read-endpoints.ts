@@ -21,6 +21,8 @@ export interface EndpointChoice {
   readonly endpoints: readonly ReadEndpoint[];
   /** Session affinity by client address, in seconds; 0: none. */
   readonly affinitySeconds: number;
+  /** One draw among all of them, each with the same part (nftables mode); thresholds say nothing then. */
+  readonly even?: true;
 }
 
 const ALWAYS = 2 ** 31;

@@ -1,66 +1,31 @@
 import { type Address, type Family, familyOf } from "../packet/address.js";
-import type { MaskedAddress } from "../packet/prefix.js";
 import { protocolName } from "../packet/protocol.js";
 import { jumpOf } from "../ruleset/resolve.js";
 import type { Chain, Rule, RuleSet, Table } from "../ruleset/types.js";
-import { type EndpointChoice, readChoice } from "./read-endpoints.js";
+import { type NamedServicePort, servicePortsOfTable } from "./nftables-mode/read-services.js";
+import { readChoice } from "./read-endpoints.js";
+import type { ReadService, ReadServicePort } from "./read-service.js";
 import { readSourceRanges } from "./read-firewall.js";
 import { type Frontend, frontendsOf, healthCheckPortsOf } from "./read-frontends.js";
 
-/** One port of a Service, as far as rules show it. */
-export interface ReadServicePort {
-  /** Empty where it has none, or where no comment tells. */
-  readonly name: string;
-  readonly protocol: number;
-  readonly protocolName: string;
-  /** One, unless a listing holds it under several; none where only other addresses of it are shown. */
-  readonly clusterIPs: readonly Address[];
-  /** 0 where only its node port is seen. */
-  readonly port: number;
-  /** 0: none. */
-  readonly nodePort: number;
-  /** 0: none. */
-  readonly healthCheckNodePort: number;
-  readonly externalIPs: readonly Address[];
-  readonly loadBalancerIPs: readonly Address[];
-  /** The sources its load balancer lets in; empty: all. */
-  readonly sourceRanges: readonly MaskedAddress[];
-  /** What is done with packets where it has no endpoints it may use, on some address at least. */
-  readonly refused: "reject" | "drop" | undefined;
-  readonly internalTrafficPolicy: "Cluster" | "Local";
-  /** Undefined where it is not reachable from outside, and where a listing does not show how. */
-  readonly externalTrafficPolicy: "Cluster" | "Local" | undefined;
-  /** The chain that chooses among its endpoints (KUBE-SVC-..., or KUBE-SVL-... where that is all there is). */
-  readonly chain: string | undefined;
-  readonly choice: EndpointChoice;
-  /** The choice among the endpoints of this node, for traffic policy Local. */
-  readonly localChoice: EndpointChoice | undefined;
-  /** Packets are refused everywhere: load-balancer addresses cannot be told from external IPs. */
-  readonly unserved: boolean;
-}
-
-/** A Service, as far as rules show it. */
-export interface ReadService {
-  readonly namespace: string;
-  readonly name: string;
-  readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
-  readonly ports: readonly ReadServicePort[];
-}
+export type { ReadService, ReadServicePort } from "./read-service.js";
 
 /**
- * The Services a rule set of kube-proxy's iptables mode holds, in the order of their rules; any layout from v1.12 on.
+ * The Services a rule set of kube-proxy holds, in the order of their rules: of iptables mode in any layout from v1.12 on, of nftables mode by its maps.
  * Names come from comments; where there is none, from the chain. Services that leave no rule (headless, or of another
  * proxy) are not there, and what a bare listing does not show is left open. Of a service without endpoints the rules do
  * not tell a load balancer's address from an external IP. The node's addresses, where given, tell whether the last sources a firewall lets
  * in are the balancer's own addresses, which kube-proxy adds if the node is let in.
  */
 export function servicesOf(ruleset: RuleSet, nodeAddresses?: readonly Address[]): ReadService[] {
-  return ruleset.tables
+  const ofNftables = ruleset.tables.flatMap((table) => group(servicePortsOfTable(table)));
+  const ofIptables = ruleset.tables
     .filter((table) => table.name === "nat")
     .flatMap((nat) => {
       const filter = ruleset.tables.find((table) => table.name === "filter" && table.family === nat.family);
       return readTables(nat, filter, nodeAddresses);
     });
+  return [...ofIptables, ...ofNftables];
 }
 
 /** What all service ports of a table are read with. */
@@ -85,13 +50,22 @@ function readTables(nat: Table, filter: Table | undefined, nodeAddresses?: reado
     if (known === undefined) byPort.set(key, [frontend]);
     else known.push(frontend);
   }
+  return group(
+    [...byPort.values()].map((frontends) => {
+      const [namespace, service, portName] = splitLabel(frontends[0]!.label);
+      return { namespace, service, ...readPort(portName, frontends, table) };
+    }),
+  );
+}
+
+/** The ports by their services. */
+function group(ports: readonly NamedServicePort[]): ReadService[] {
   const services = new Map<string, { namespace: string; name: string; ports: ReadServicePort[] }>();
-  for (const frontends of byPort.values()) {
-    const [namespace, name, portName] = splitLabel(frontends[0]!.label);
+  for (const { namespace, service: name, ...port } of ports) {
     const key = `${namespace}/${name}`;
     let service = services.get(key);
     if (service === undefined) services.set(key, (service = { namespace, name, ports: [] }));
-    service.ports.push(readPort(portName, frontends, table));
+    service.ports.push(port);
   }
   return [...services.values()].map((service) => ({ ...service, type: typeOf(service.ports) }));
 }

@@ -104,6 +104,7 @@ function choicesOf(ruleset: RuleSet, names: readonly string[] | undefined): Name
 function partsOf(port: ReadServicePort): { local: boolean; parts: number[] }[] {
   const own = port.choice.endpoints;
   const local = port.localChoice?.endpoints ?? [];
+  const even = port.choice.even === true;
   const both = [
     { local: false, endpoints: own },
     { local: true, endpoints: local[0]?.chain === own[0]?.chain && local.length === own.length ? [] : local },
@@ -112,7 +113,8 @@ function partsOf(port: ReadServicePort): { local: boolean; parts: number[] }[] {
     .filter(({ endpoints }) => endpoints.length > 1)
     .map(({ local: isLocal, endpoints }) => {
       const taken = new Map<string, number>();
-      shares(endpoints.map((endpoint) => endpoint.threshold)).forEach((share, i) => {
+      const drawn = even ? pickShares("numgen", endpoints.length) : shares(endpoints.map(({ threshold }) => threshold));
+      drawn.forEach((share, i) => {
         const { chain } = endpoints[i]!;
         taken.set(chain, (taken.get(chain) ?? 0) + share);
       });

@@ -7,7 +7,7 @@ import { readNodeRemark } from "../../kube/node-remark.js";
 import { objectsOfServices } from "../../kube/objects-of-services.js";
 import type { EndpointChoice } from "../../kube/read-endpoints.js";
 import { type ReadService, type ReadServicePort, servicesOf } from "../../kube/read-services.js";
-import { sharesOf } from "../draw/probability.js";
+import { sharesOfChoice } from "../draw/probability.js";
 import { drawService, drawServiceList } from "../draw/services.js";
 import { ANSWER_NO, describeProblems, UsageError } from "../failure.js";
 import type { Io } from "../io.js";
@@ -109,9 +109,9 @@ function jsonPort(port: ReadServicePort): object {
   };
 }
 
-function jsonEndpoints({ endpoints }: EndpointChoice): object[] {
-  const shares = sharesOf(endpoints.map((endpoint) => endpoint.threshold));
-  return endpoints.map(({ address, port, chain }, i) => ({
+function jsonEndpoints(choice: EndpointChoice): object[] {
+  const shares = sharesOfChoice(choice);
+  return choice.endpoints.map(({ address, port, chain }, i) => ({
     address: address === undefined ? null : formatAddress(address),
     port: port ?? null,
     chain,

@@ -1,5 +1,6 @@
 /** Probabilities as text. */
 import { EVEN } from "../../engine/compile/services.js";
+import type { EndpointChoice } from "../../kube/read-endpoints.js";
 import { dyadic, type Fraction, formatFraction, multiply, ONE, unit } from "../../engine/fraction.js";
 
 /** A longer fraction is left out where people read. */
@@ -17,6 +18,13 @@ export function percentText(probability: number): string {
 }
 
 /** The exact share of each rule of a choice: rule k takes threshold / 2^31 of what the earlier ones left; all the same of an even choice. */
+export function sharesOfChoice({ endpoints, even }: EndpointChoice): Fraction[] {
+  return even === true
+    ? endpoints.map(() => unit(endpoints.length))
+    : sharesOf(endpoints.map(({ threshold }) => threshold));
+}
+
+/** The same by thresholds alone. */
 export function sharesOf(thresholds: readonly number[]): Fraction[] {
   if (thresholds[0] === EVEN) return thresholds.map(() => unit(thresholds.length));
   let left = ONE;

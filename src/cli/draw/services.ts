@@ -4,7 +4,7 @@ import { formatPrefix } from "../../packet/prefix.js";
 import { toNumber } from "../../engine/fraction.js";
 import type { EndpointChoice, ReadEndpoint } from "../../kube/read-endpoints.js";
 import type { ReadService, ReadServicePort } from "../../kube/read-services.js";
-import { fractionText, percentText, sharesOf } from "./probability.js";
+import { fractionText, percentText, sharesOfChoice } from "./probability.js";
 
 const NONE = "<none>";
 /** Endpoints `kubectl get endpoints` shows of each before it counts. */
@@ -116,9 +116,10 @@ function describePort(port: ReadServicePort): [string, string][] {
   return rows;
 }
 
-function describeChoice(title: string, { endpoints }: EndpointChoice): [string, string][] {
+function describeChoice(title: string, choice: EndpointChoice): [string, string][] {
+  const { endpoints } = choice;
   if (endpoints.length === 0) return [[title, NONE]];
-  const shares = sharesOf(endpoints.map((endpoint) => endpoint.threshold));
+  const shares = sharesOfChoice(choice);
   const texts = endpoints.map(endpointText);
   return [
     [title, texts.join(",")],

@@ -52,6 +52,12 @@ function isDraw({ statements }: Rule): boolean {
   return key?.kind === "numgen" && key.mode === "random";
 }
 
+/** The chains of the endpoints a rule draws among, one for each number; undefined where it is no draw. */
+export function drawnChains(rule: Rule, table: Table): string[] | undefined {
+  if (!isDraw(rule)) return undefined;
+  return targetsOf(rule, table).flatMap(({ verdict, times }) => Array<string>(times).fill(verdict));
+}
+
 function targetsOf({ statements }: Rule, table: Table): Target[] {
   const last = statements[statements.length - 1];
   if (last?.kind === "jump" || last?.kind === "goto") return [{ verdict: last.chain, times: 1 }];
