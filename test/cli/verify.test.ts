@@ -50,20 +50,32 @@ describe("verify", () => {
     expect(answer.reason).toMatch(/budget of (time|memory) was used up/);
   });
 
-  it("has no answer for statements that cannot be proved yet", async () => {
-    const rules = [
+  const nft = (statement: string): string =>
+    [
       "table ip t {",
+      "  map m { type inet_service : mark; flags timeout; timeout 1m; elements = { 80 : 0x1 } }",
       "  chain c {",
       "    type filter hook forward priority filter; policy accept;",
-      "    tcp dport vmap { 80 : drop, 81 : accept }",
+      `    ${statement}`,
       "  }",
       "}",
       "",
     ].join("\n");
+
+  it("proves lookups of nftables", async () => {
+    const rules = nft("tcp dport vmap { 80 : drop, 81 : accept }");
+    const { stdout, exitCode } = await chainwalk(words("verify --rules r --json"), { r: rules });
+    expect(exitCode).toBe(0);
+    const answer = JSON.parse(stdout) as Answer;
+    expect([answer.equal, answer.share]).toEqual([true, 1]);
+  });
+
+  it("has no answer for statements that cannot be proved yet", async () => {
+    const rules = nft("meta mark set tcp dport map @m");
     const { stdout, exitCode } = await chainwalk(words("verify --rules r --json"), { r: rules });
     expect(exitCode).toBe(1);
     const answer = JSON.parse(stdout) as Answer;
-    expect(answer.reason).toBe("the statement verdict-map of rule t c 1 cannot be proved yet");
+    expect(answer.reason).toBe("the statement assign of rule t c 1 cannot be proved yet");
     expect(answer.share).toBeLessThan(1);
   });
 

@@ -5,6 +5,8 @@ import type { Node } from "../../packet/node.js";
 import { EVEN, type ServiceTables } from "../compile/services.js";
 import { ALL, type DiagramNode, NOTHING } from "./diagrams.js";
 import { drawName } from "./follow.js";
+import { numgenSpread } from "../spread.js";
+import { shareName } from "./read-values.js";
 import { type Fate, type Journey, makeFate, type Start } from "./journey.js";
 import type { ReadBackend, ReadService } from "./read-services.js";
 import type { Results } from "./results.js";
@@ -68,7 +70,11 @@ export class ServiceChecker {
       const own = backend.hairpin ? space.equals("src", backend.address) : NOTHING;
       const fate = diagrams.choose(diagrams.or(byTest, own), this.fateOf(backend, true), this.fateOf(backend, false));
       const pick = record.picks[k];
-      if (pick === undefined) result = fate;
+      if (service.thresholds[0] === EVEN && backends.length > 1) {
+        const even = numgenSpread(backends.length, 0);
+        const name = shareName(record.picks[0]!.id, 0, 0, even.drawFor(k), even.drawFor(backends.length - 1));
+        result = k === backends.length - 1 ? fate : diagrams.choose(space.bit(name), fate, result);
+      } else if (pick === undefined) result = fate;
       else {
         const threshold = service.thresholds[k]!;
         const drawn =

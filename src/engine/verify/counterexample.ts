@@ -203,9 +203,11 @@ export class CounterexampleFinder {
     const diagram = this.journeys.linear.travel({ entrance: packet.entrance, connection, fields });
     for (let node = diagram; node >= 0;) {
       const level = space.diagrams.levelOf(node);
-      if (space.nameOfBit(level)?.startsWith("draw") !== true) return undefined;
+      if (!/^(draw|share) /.test(space.nameOfBit(level) ?? "")) return undefined;
       node = bits.get(level) === 1 ? space.diagrams.highOf(node) : space.diagrams.lowOf(node);
     }
+    // Draws are named by how often their chain was entered: in a diagram by this base chain, in a walk by all of them.
+    if (drawsAgain(this.engines.linear, { packet, context })) return undefined;
     const said = space.diagrams.follow(diagram, bits);
     if (said === NOTHING) return "nothing";
     const fate = this.fates.at(said);
@@ -238,6 +240,14 @@ function isFate(fate: Fate, packet: Packet, context: Context, linear: Engine): b
     JSON.stringify(destination) === JSON.stringify(outcome.destination) &&
     fate.source?.kind === outcome.source?.kind
   );
+}
+
+/** Whether a walk draws and comes to a chain more than once. */
+function drawsAgain(linear: Engine, witness: Witness): boolean {
+  const trace = traced(linear, witness);
+  if (typeof trace === "string" || trace.outcome.work.draws === 0) return false;
+  const entered = trace.steps.flatMap((step) => (step.kind === "chain" ? [`${step.table} ${step.chain}`] : []));
+  return new Set(entered).size < entered.length;
 }
 
 function traced(engine: Engine, { packet, context }: Witness): Trace | string {

@@ -4,9 +4,22 @@
  * packet, as it enters the base chain, to the way it leaves it.
  */
 import { ALL, type DiagramNode, NOTHING } from "./diagrams.js";
+import { markEquals } from "./mark-bits.js";
 import type { MatchReader } from "./read-matches.js";
 import { Results } from "./results.js";
-import { changeMark, CTMARK, type End, MARK, type Mark, type Program, type Step, type Test, xorMarks } from "./rows.js";
+import {
+  type Branches,
+  changeMark,
+  CTMARK,
+  type End,
+  MARK,
+  type Mark,
+  type Program,
+  type Sight,
+  type Step,
+  type Test,
+  xorMarks,
+} from "./rows.js";
 import type { Space } from "./space.js";
 
 /** How a class of packets leaves a base chain: the end, the marks, and all that it changed on its way. */
@@ -180,6 +193,11 @@ export class Follower {
 
   /** Carries out the steps of a row. */
   private visit(steps: readonly Step[], come: Flock, ways: Ways): void {
+    ways.next.push(...this.carryOut(steps, come, ways));
+  }
+
+  /** Gives what goes on behind the last of the steps. */
+  private carryOut(steps: readonly Step[], come: Flock, ways: Ways): readonly Flock[] {
     let flocks: readonly Flock[] = [come];
     for (const step of this.conjoin(steps, come.notrack)) {
       if (flocks.length === 1) flocks = this.take(step, flocks[0]!, ways);
@@ -191,9 +209,9 @@ export class Follower {
         this.held.length -= 2;
         flocks = after;
       }
-      if (flocks.length === 0) return;
+      if (flocks.length === 0) break;
     }
-    ways.next.push(...flocks);
+    return flocks;
   }
 
   /**
@@ -233,6 +251,12 @@ export class Follower {
       }
       case "change":
         return [this.changed(flock, step)];
+      case "choice":
+        return this.part(step.branches(this.sight(flock, ways.chain)), flock, ways);
+      case "assign": {
+        const value = step.value(flock);
+        return step.field === "mark" ? [{ ...flock, mark: value }] : this.setConnectionMark(flock, value);
+      }
       case "set-mark": {
         const keep = ~step.clear >>> 0;
         if (step.field === "mark") return [{ ...flock, mark: changeMark(flock.mark, keep, step.xor) }];
@@ -269,6 +293,29 @@ export class Follower {
         this.end(step.end, flock, ways.parts);
         return [];
     }
+  }
+
+  private sight({ mark, ctmark, entered }: Flock, chain: number): Sight {
+    return { mark, ctmark, visit: this.lists.count(entered, String(chain)) - 1 };
+  }
+
+  /** Parts a flock by branches; what is in none of them fails the rule. */
+  private part({ list, all }: Branches, flock: Flock, ways: Ways): readonly Flock[] {
+    const failed = this.without(flock, all);
+    if (failed !== undefined) ways.next.push(failed);
+    const on: Flock[] = [];
+    const held = this.held.length;
+    this.held.push(
+      list.map(({ set }) => set),
+      [flock],
+      on,
+    );
+    for (const { set, steps } of list) {
+      const come = this.within(flock, set);
+      if (come !== undefined) on.push(...this.carryOut(steps, come, ways));
+    }
+    this.held.length = held;
+    return on;
   }
 
   /** A translation to a port is one for packets that have ports. */
@@ -382,29 +429,6 @@ function keyOf({ mark, ctmark, notrack, changes, entered }: Flock): string {
 /** The name of the bit "this draw is below the threshold". */
 export function drawName(rule: number, visit: number, ordinal: number, threshold: number): string {
   return `draw ${rule} ${visit} ${ordinal} ${threshold}`;
-}
-
-/** Packets whose mark, wherever its bits came from, equals the value under the mask. */
-export function markEquals(space: Space, mark: Mark, value: number, mask: number): DiagramNode {
-  const { diagrams } = space;
-  if ((value & ~mask) !== 0) return NOTHING;
-  let set: DiagramNode = ALL;
-  for (let bit = 31; bit >= 0; bit--) {
-    if (((mask >>> (31 - bit)) & 1) === 0) continue;
-    const is = markBit(space, mark, bit);
-    set = diagrams.and(((value >>> (31 - bit)) & 1) === 1 ? is : diagrams.not(is), set);
-  }
-  return set;
-}
-
-/** The set in which a bit of the mark (0: the most significant) is 1. */
-function markBit(space: Space, { ofMark, ofCtmark, flip }: Mark, bit: number): DiagramNode {
-  const { diagrams } = space;
-  const shift = 31 - bit;
-  const parts: DiagramNode[] = [];
-  if ((ofMark >>> shift) & 1) parts.push(diagrams.node(space.placeOf("mark").at + bit, NOTHING, ALL));
-  if ((ofCtmark >>> shift) & 1) parts.push(diagrams.node(space.placeOf("ctmark").at + bit, NOTHING, ALL));
-  return parts.reduce((sum, part) => diagrams.xor(sum, part), (flip >>> shift) & 1 ? ALL : NOTHING);
 }
 
 function some(flock: Flock | undefined): readonly Flock[] {

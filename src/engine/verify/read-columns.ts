@@ -1,10 +1,11 @@
 /** The compiled columns as rows: read off the flat arrays, column by column and operation by operation, by nothing the compiler uses. */
-import type { Statement } from "../../ruleset/types.js";
 import type { Columns } from "../compile/columns.js";
 import { Op } from "../compile/operations.js";
 import { interfaceHolds } from "../evaluate.js";
 import { ALL, type DiagramNode, NOTHING } from "./diagrams.js";
-import type { MatchReader } from "./read-matches.js";
+import type { Choice, Lookup, LookupReader } from "./read-lookups.js";
+import { readTable } from "./read-tables.js";
+import { drawsIn } from "./read-values.js";
 import type { Program, Row, Step } from "./rows.js";
 import type { Space } from "./space.js";
 
@@ -12,14 +13,14 @@ import type { Space } from "./space.js";
 export function columnsProgram(
   columns: Columns,
   space: Space,
-  reader: MatchReader,
+  lookups: LookupReader,
   visited: (chain: number, index: number) => DiagramNode,
 ): Program {
   const { chainStart, chainEnd } = columns;
   const counting = Array.from(chainStart, (_, chain) => {
     for (let row = chainStart[chain]!; row < chainEnd[chain]!; row++) {
       for (let pc = columns.entry[row]!; columns.code[pc]! !== Op.end && columns.code[pc]! !== Op.general; pc += 4)
-        if (columns.code[pc] === Op.random) return true;
+        if (columns.code[pc] === Op.random || readsDraw(columns, pc)) return true;
     }
     return false;
   });
@@ -28,14 +29,21 @@ export function columnsProgram(
     length: (chain) => chainEnd[chain]! - chainStart[chain]!,
     row(chain, index): Row {
       const row = chainStart[chain]! + index;
-      return { visited: visited(chain, index), steps: readRow(columns, row, space, reader) };
+      return { visited: visited(chain, index), steps: readRow(columns, row, space, lookups) };
     },
     counts: (chain) => counting[chain]!,
   };
 }
 
-function readRow(columns: Columns, row: number, space: Space, reader: MatchReader): Step[] {
+/** Whether an operation looks up a key with a random part. */
+function readsDraw({ code, tables }: Columns, pc: number): boolean {
+  if (code[pc] !== Op.inTable && code[pc] !== Op.verdictMap && code[pc] !== Op.dnatMap) return false;
+  return readTable(tables.rows[code[pc + 1]!]!).key.some((expression) => drawsIn(expression) > 0);
+}
+
+function readRow(columns: Columns, row: number, space: Space, lookups: LookupReader): Step[] {
   const { code } = columns;
+  const reader = lookups.matches;
   const steps: Step[] = readHead(columns, row, space).map((set) => ({ kind: "header", set }));
   let drawn = 0;
   for (let pc = columns.entry[row]!; ; pc += 4) {
@@ -89,9 +97,24 @@ function readRow(columns: Columns, row: number, space: Space, reader: MatchReade
       case Op.inTable:
       case Op.verdictMap:
       case Op.dnatMap: {
-        const statement = columns.rules[row]!.rule.statements.findIndex(readsTable);
-        steps.push({ kind: "end", end: { kind: "unread", rule: columns.ids[row]!, statement } });
-        return steps;
+        const number = op;
+        const table = columns.tables.rows[a]!;
+        const { key, elements, ranged } = readTable(table);
+        const at = { rule: columns.ids[row]!, statement: pc, draws: drawn };
+        drawn += key.reduce((sum, expression) => sum + drawsIn(expression), 0);
+        const lookup: Omit<Lookup, "choices"> = {
+          key,
+          alike: op === Op.inTable,
+          negate: op === Op.inTable && negate,
+          changes: false,
+          refusal: [{ kind: "end", end: { kind: "general" } }],
+          doubt: ranged ? "always" : "never",
+        };
+        const choices = (): Choice[] =>
+          elements.map(({ parts, value }) => ({ key: parts, steps: readFound(number, value, columns) }));
+        steps.push(lookups.step("columns", at, columns.rules[row]!, lookup, choices));
+        if (op === Op.dnatMap) return steps;
+        break;
       }
       case Op.flags:
         header(space.masked("tcpFlags", a, b));
@@ -133,9 +156,29 @@ function readRow(columns: Columns, row: number, space: Space, reader: MatchReade
   }
 }
 
-/** Statements whose tables are not read yet. */
-function readsTable({ kind }: Statement): boolean {
-  return kind === "compare" || kind === "lookup" || kind === "verdict-map" || kind === "dnat";
+/** What the value a table holds for a key leads to. */
+function readFound(op: number, value: number, { tables }: Columns): Step[] {
+  if (op === Op.inTable) return [];
+  if (op === Op.dnatMap) {
+    const [address, port] = [tables.destinations[2 * value]! >>> 0, tables.destinations[2 * value + 1]!];
+    const ports = port < 0 ? {} : { ports: [port, port] as const };
+    return [{ kind: "end", end: { kind: "dnat", to: { addresses: [address, address], ...ports } } }];
+  }
+  const operand = value >>> 8;
+  switch (value & 0xff) {
+    case Op.accept:
+    case Op.drop:
+      return [{ kind: "end", end: { kind: (value & 0xff) === Op.accept ? "accept" : "drop" } }];
+    case Op.return:
+      return [{ kind: "return" }];
+    case Op.jump:
+    case Op.goto:
+      return [{ kind: (value & 0xff) === Op.jump ? "jump" : "goto", chain: operand }];
+    case Op.constant:
+      return operand === 1 ? [] : [{ kind: "continue" }];
+    default:
+      return [{ kind: "end", end: { kind: "general" } }];
+  }
 }
 
 /** The tests of a row that stand in columns of their own. */

@@ -23,6 +23,7 @@ export class MatchReader {
   /** Packets whose connection has a mark. */
   readonly marked: DiagramNode;
   private readonly known = new Map<string, DiagramNode>();
+  private readonly others: (() => Iterable<DiagramNode>)[] = [];
 
   constructor(
     private readonly space: Space,
@@ -34,7 +35,7 @@ export class MatchReader {
   }
 
   /** What the match asks; "refuse" where it cannot be evaluated. */
-  read(match: Exclude<Match, { kind: "accounting" }>, place: MatchPlace): Test | "refuse" {
+  read(match: Exclude<Match, { kind: "accounting" | "compare" | "lookup" }>, place: MatchPlace): Test | "refuse" {
     const { rule, statement } = place;
     switch (match.kind) {
       case "random":
@@ -59,8 +60,6 @@ export class MatchReader {
         return { kind: "unknown", rule, statement };
       // Sets are looked up by the same code in every engine: to a proof one more unknown.
       case "set":
-      case "compare":
-      case "lookup":
       case "opaque-match":
         return { kind: "unknown", rule, statement };
       case "address-type":
@@ -81,8 +80,16 @@ export class MatchReader {
   }
 
   /** The sets read so far, which a sweep of the diagrams must keep. */
-  sets(): Iterable<DiagramNode> {
-    return [this.ported, this.marked, ...this.known.values()];
+  *sets(): Iterable<DiagramNode> {
+    yield this.ported;
+    yield this.marked;
+    yield* this.known.values();
+    for (const others of this.others) yield* others();
+  }
+
+  /** Makes `sets` give those of another reader too. */
+  keep(others: () => Iterable<DiagramNode>): void {
+    this.others.push(others);
   }
 
   private setOf(match: HeaderMatch): DiagramNode {
@@ -193,6 +200,15 @@ export class MatchReader {
     const translated =
       ((bits & CtState.snat) !== 0 ? CtStatus.snat : 0) | ((bits & CtState.dnat) !== 0 ? CtStatus.dnat : 0);
     return space.any([space.connection(...kinds), space.diagrams.and(this.marked, this.statuses(translated))]);
+  }
+
+  /** Packets of one state, as conntrack said it: nothing yet is invalid. */
+  connectionState(state: number): DiagramNode {
+    return this.space.connection(
+      ...CONNECTIONS.filter(
+        (kind) => (kind === "none" ? CtState.invalid : kind === "fresh" ? CtState.new : CtState[kind]) === state,
+      ),
+    );
   }
 
   /** Packets whose entry has one of the status bits. */

@@ -74,8 +74,29 @@ export type Test =
    */
   | { readonly kind: "unknown"; readonly rule: number; readonly statement: number };
 
+/** What a flock of packets has become when it comes to a step, and how often the chain was entered before. */
+export interface Sight {
+  readonly mark: Mark;
+  readonly ctmark: Mark;
+  readonly visit: number;
+}
+
+/** Sets of packets, no two of which meet, with what is done to each; `all` is their union. Packets in none of them fail the rule. */
+export interface Branches {
+  readonly list: readonly { readonly set: DiagramNode; readonly steps: readonly Step[] }[];
+  readonly all: DiagramNode;
+}
+
 export type Step =
   | Test
+  /** By what a key is found to be. */
+  | { readonly kind: "choice"; readonly branches: (sight: Sight) => Branches }
+  /** The mark becomes what it is made of. */
+  | {
+      readonly kind: "assign";
+      readonly field: "mark" | "ctmark";
+      readonly value: (sight: Pick<Sight, "mark" | "ctmark">) => Mark;
+    }
   | { readonly kind: "set-mark"; readonly field: "mark" | "ctmark"; readonly clear: number; readonly xor: number }
   | {
       readonly kind: "copy-mark";

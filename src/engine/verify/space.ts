@@ -110,6 +110,12 @@ export class Space {
     return this.bitNames[level - (this.levels - this.bitNames.length)];
   }
 
+  /** Every named bit with its level, in the order in which they were first asked for. */
+  namedBits(): Iterable<readonly [level: number, name: string]> {
+    const first = this.levels - this.bitNames.length;
+    return this.bitNames.map((name, i) => [first + i, name] as const);
+  }
+
   /** Packets whose field, under the mask, has the value. */
   masked(field: Field, value: Address, mask: Address): DiagramNode {
     const { at, width } = this.placeOf(field);

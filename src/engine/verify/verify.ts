@@ -22,6 +22,7 @@ import { type Fate, Journey } from "./journey.js";
 import { type StrayKey, strayIndexKeys, strayServices } from "./laws.js";
 import { columnsProgram } from "./read-columns.js";
 import { visitedSets } from "./read-indexes.js";
+import { LookupReader } from "./read-lookups.js";
 import { MatchReader } from "./read-matches.js";
 import { rulesProgram } from "./read-rules.js";
 import { readServices } from "./read-services.js";
@@ -143,6 +144,7 @@ class FamilyVerifier {
   private readonly diagrams: Diagrams;
   private readonly space: Space;
   private readonly reader: MatchReader;
+  private readonly lookups: LookupReader;
   private readonly exits = new Results<Exit>();
   private readonly fates = new Results<Fate>();
   private readonly follower: Follower;
@@ -170,6 +172,7 @@ class FamilyVerifier {
     this.diagrams = new Diagrams(options.nodes ?? MOST_NODES, () => this.keepTime());
     this.space = new Space(this.diagrams, family, vocabularyOf(resolved, node));
     this.reader = new MatchReader(this.space, node);
+    this.lookups = new LookupReader(this.space, this.reader);
     this.follower = new Follower(this.space, this.reader, this.exits, (held) => this.pause(held));
     const stations = schedule(resolved, family);
     this.bases = resolved.chains.filter(
@@ -252,12 +255,12 @@ class FamilyVerifier {
 
   private compareChains(): void {
     const { resolved, columns } = this.plan;
-    const linear = rulesProgram("linear", resolved, this.reader);
+    const linear = rulesProgram("linear", resolved, this.lookups);
     const visited = this.readIndexes();
     const indexed = this.leadsPastNone(linear, visited)
       ? undefined
-      : rulesProgram("indexed", resolved, this.reader, visited);
-    const scanned = this.family === "ip" ? columnsProgram(columns, this.space, this.reader, visited) : undefined;
+      : rulesProgram("indexed", resolved, this.lookups, visited);
+    const scanned = this.family === "ip" ? columnsProgram(columns, this.space, this.lookups, visited) : undefined;
     const everything = this.space.everything();
     const inBatch = this.diagrams.and(this.batchable(), everything);
     this.kept.push(everything, inBatch);

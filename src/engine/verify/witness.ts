@@ -67,9 +67,10 @@ export function witnessOf(
     ...optional("mac"),
   });
   const decisions = new Map<string, 0 | 1>();
-  for (const [level, bit] of bits) {
-    const name = space.nameOfBit(level);
-    if (name !== undefined) decisions.set(name, bit);
+  // A share that is left free is not drawn; those of one draw come in their order.
+  for (const [level, name] of space.namedBits()) {
+    const bit = bits.get(level) ?? (name.startsWith("share ") ? 0 : undefined);
+    if (bit !== undefined) decisions.set(name, bit);
   }
   return {
     packet,
@@ -133,9 +134,18 @@ export function contextOf(
   pick = 0,
 ): Context {
   const draws = new Map<string, number>();
+  const shares = new Set<string>();
   const unknown = new Map<string, boolean>();
   for (const [name, bit] of decisions) {
-    const [what, rule, second, ordinal, threshold] = name.split(" ");
+    const [what, rule, second, ordinal, threshold, last] = name.split(" ");
+    if (what === "share") {
+      // The first share whose bit is set is drawn, else the last one.
+      const key = `${rule} ${drawVisit(Number(second), Number(ordinal))}`;
+      if (bit === 1 && !shares.has(key)) draws.set(key, Number(threshold));
+      else if (!draws.has(key)) draws.set(key, Number(last));
+      if (bit === 1) shares.add(key);
+      continue;
+    }
     if (what === "draw")
       draws.set(`${rule} ${drawVisit(Number(second), Number(ordinal))}`, bit === 1 ? 0 : Number(threshold));
     else unknown.set(`${rule} ${second}`, bit === 1);

@@ -1,0 +1,42 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { resolve } from "../../../src/ruleset/resolve.js";
+import { compile } from "../../../src/engine/compile/compile.js";
+import { verify } from "../../../src/engine/verify/verify.js";
+import { readRules } from "../../../src/syntax/read.js";
+import { arbitraryNft, formatNft } from "../../arbitrary/nft-rules.js";
+import { NODE } from "../rules.js";
+
+const long = process.env.CHAINWALK_LONG === "1";
+const seed = Number(process.env.CHAINWALK_SEED ?? 20261126);
+const rerun = `rerun: CHAINWALK_SEED=${seed} npx vitest run --config test/vitest.config.ts test/engine/verify/random-nft-rule-sets.test.ts`;
+
+/** What a proof may say instead of an answer: too entangled for so little room, or a statement it does not read. */
+const HONEST = /^(the budget of memory was used up|the statement [a-z-]+ of rule .* cannot be proved yet)$/;
+
+describe("random rule sets over the language of nftables", () => {
+  it("are proved equal", { timeout: 3_600_000 }, () => {
+    const runs = long ? 500 : 60;
+    let proved = 0;
+    fc.assert(
+      fc.property(arbitraryNft("ip"), (tables) => {
+        const text = formatNft(tables);
+        const { ruleset, problems } = readRules(new TextEncoder().encode(text));
+        expect(ruleset, JSON.stringify(problems)).toBeDefined();
+        const resolved = resolve(ruleset!);
+        if (resolved.problems.some((problem) => problem.severity === "error")) return;
+        const found = verify(compile(resolved, NODE), { witnesses: 10, nodes: 400_000 });
+        expect(found.counterexample, `${text}\n${rerun}`).toBeUndefined();
+        if (found.reason !== undefined) {
+          expect(found.reason, `${text}\n${rerun}`).toMatch(HONEST);
+          expect([found.equal, found.share < 1]).toEqual([false, true]);
+          return;
+        }
+        expect([found.equal, found.share], `${text}\n${rerun}`).toEqual([true, 1]);
+        proved++;
+      }),
+      { seed, numRuns: runs, endOnFailure: true },
+    );
+    expect(proved, "many rule sets must be proved").toBeGreaterThan(runs / 5);
+  });
+});
