@@ -287,7 +287,7 @@ function end(place: Place, protocol: Protocol, remembers = true): fc.Arbitrary<r
 }
 
 /** nft 1.0.6 makes one comparison of two neighbouring fields that are not to be equal: it holds where either differs. */
-const unequal = /^(tcp|udp|sctp|th|icmp|icmpv6) (sport|dport|type|code) != [^@{]+$/;
+const unequal = /^(tcp|udp|sctp|th|icmp|icmpv6) (sport|dport|type|code) != ([^@{]+|\{ [^,]+ \})$/;
 const isMerged = (statement: string | undefined): boolean => statement !== undefined && unequal.test(statement);
 
 function rule(place: Place): fc.Arbitrary<NftRule> {

@@ -10,7 +10,7 @@ import { type Semantics, semanticsOf } from "../../src/engine/machine.js";
 import { disagreements, tally } from "./compare.js";
 import { KernelNode } from "./kernel-node.js";
 import { ProjectNode } from "./project-node.js";
-import { read } from "./session.js";
+import { counterDisagreements, read } from "./session.js";
 
 const right = semanticsOf();
 const { matches, actions, verdicts } = right;
@@ -216,6 +216,29 @@ const faults: readonly Fault[] = [
     }),
     rules: table("chain pre { type filter hook prerouting priority raw; meta mark set ct mark; meta mark set 0x5; }"),
   },
+  {
+    name: "notrack seen only when conntrack has had its turn",
+    semantics: withAction({
+      notrack: (_, walk) => {
+        if (walk.connection === undefined) walk.notrack = true;
+        return "statement";
+      },
+    }),
+    rules: table("chain pre { type filter hook prerouting priority raw; notrack; ct state untracked drop; }"),
+  },
+  {
+    name: "icmpx answers with another code",
+    semantics: withVerdict({
+      reject: (_, walk, place) => walk.outcome("reject", place.at, "icmp-port-unreachable"),
+    }),
+    rules: forward("reject with icmpx admin-prohibited"),
+  },
+  {
+    // The rule fails either way: only its counter knows how far the packet came.
+    name: "a match fails where it holds, before a counter",
+    semantics: withMatch({ transport: () => false }),
+    rules: forward("tcp dport 80 counter ip saddr 203.0.113.99 drop"),
+  },
 ];
 
 describe("a wrong engine for nftables is caught", () => {
@@ -238,10 +261,12 @@ describe("a wrong engine for nftables is caught", () => {
     await kernel.forgetConnections();
     const sent = packets ?? Array.from({ length: 10 }, () => to());
     const seen = await kernel.send(sent.map((packet) => ({ packet })));
-    const differences = (project: ProjectNode): string[] =>
-      sent.flatMap((packet, i) =>
+    const differences = (project: ProjectNode): string[] => [
+      ...sent.flatMap((packet, i) =>
         disagreements(packet, seen[i]!, project.process(packet, seen[i]!, 1000), project.names),
-      );
+      ),
+      ...counterDisagreements(kernel, project),
+    ];
     expect(differences(sound), "the right engine").toEqual([]);
     let caught: string[];
     try {

@@ -6,7 +6,7 @@ import { randomPacket } from "./arbitrary.js";
 import { KernelNode } from "./kernel-node.js";
 import { sendPlans } from "./plans.js";
 import { type Failure, reduce } from "./reduce.js";
-import { Session } from "./session.js";
+import { counterDisagreements, Session } from "./session.js";
 
 /** Rule sets in all, over both families. */
 const RULESETS = Number(process.env.CHAINWALK_KERNEL_RULESETS ?? 240);
@@ -34,7 +34,7 @@ function register(family: Family): void {
         try {
           const session = await Session.open(kernel, text);
           await sendPlans(session, packets);
-          const counters = session.counterDisagreements();
+          const counters = counterDisagreements(kernel, session.project);
           return counters.length === 0 ? undefined : counters.join("\n");
         } catch (thrown) {
           return String(thrown);

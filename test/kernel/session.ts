@@ -66,23 +66,22 @@ export class Session {
     return exchanges;
   }
 
-  /** Counter statements of nftables on which the two sides disagree, as they stand now. */
-  counterDisagreements(): string[] {
-    const { names, counters } = this.project;
-    const listed = resolve(read(this.kernel.save(), this.kernel.family, "nft"));
-    return listed.rules.flatMap(({ rule, chain, number }) => {
-      const kernel = sum(rule.statements.map((one) => (one.kind === "counter" ? one.packets : 0)));
-      const project = counters.get(names.find({ table: chain.table.name, chain: chain.name, number, mark: 0 })) ?? 0;
-      if (kernel > 0) tally.counters++;
-      if (kernel === project) return [];
-      return [`counter of ${chain.table.name}:${chain.name}:${number}: kernel ${kernel}, project ${project}`];
-    });
-  }
-
   async forgetConnections(): Promise<void> {
     await this.kernel.forgetConnections();
     this.project.forgetConnections(this.kernel.family);
   }
+}
+
+/** Counter statements of nftables on which the two sides disagree, as they stand now. */
+export function counterDisagreements(kernel: KernelNode, { names, counters }: ProjectNode): string[] {
+  const listed = resolve(read(kernel.save(), kernel.family, "nft"));
+  return listed.rules.flatMap(({ rule, chain, number }) => {
+    const counted = sum(rule.statements.map((one) => (one.kind === "counter" ? one.packets : 0)));
+    const said = counters.get(names.find({ table: chain.table.name, chain: chain.name, number, mark: 0 })) ?? 0;
+    if (counted > 0) tally.counters++;
+    if (counted === said) return [];
+    return [`counter of ${chain.table.name}:${chain.name}:${number}: kernel ${counted}, project ${said}`];
+  });
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
