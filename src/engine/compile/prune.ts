@@ -127,11 +127,13 @@ function leavesChain({ rule, target }: ResolvedRule): boolean {
     case "drop":
     case "reject":
     case "return":
+    case "masquerade":
+      return true;
+    // A map that holds no such key fails the rule.
     case "dnat":
     case "redirect":
     case "snat":
-    case "masquerade":
-      return true;
+      return last.mapped === undefined;
     case "goto":
       return target !== undefined;
     default:
