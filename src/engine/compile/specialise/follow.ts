@@ -116,11 +116,12 @@ export class Follower {
   private fork(frames: Frame[], row: number, pc: number, state: State): End {
     if (++this.forks > MOST_FORKS) leave();
     const { opens } = this;
+    const before = state.assumed;
     const assume = (holds: boolean): State["assumed"] => [
-      ...state.assumed,
+      ...before,
       ...opens.flatMap((open) => (open.kind === "other" ? [] : [{ open, holds }])),
     ];
-    const without: State = { ...state, assumed: opens.length === 1 ? assume(false) : state.assumed };
+    const without: State = { ...state, assumed: opens.length === 1 ? assume(false) : before };
     const end = this.run(
       frames.map((frame) => ({ ...frame })),
       without,
@@ -128,6 +129,8 @@ export class Follower {
     state.assumed = assume(true);
     const other = this.execute(row, pc, frames, state) ?? this.run(frames, state);
     if (!sameEnd(end, other) || !sameState(without, state)) leave();
+    // The base chain is at its end both ways: what was assumed on one of them is not known of the packet in the next chain.
+    state.assumed = before;
     return other;
   }
 
