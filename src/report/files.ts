@@ -1,3 +1,4 @@
+import type { Document } from "./document.js";
 import { describeRun } from "./environment.js";
 import { formatCsv } from "./formats/csv.js";
 import { formatPage, type PagePart } from "./formats/html.js";
@@ -9,6 +10,8 @@ import { compareStudies, documentOf } from "./studies/index.js";
 
 /** The page of all studies among the files. */
 export const PAGE = "report.html";
+/** What a run says of published curves: the name of its files. */
+export const PUBLISHED = "published";
 
 /**
  * Everything that is drawn from records, by file name: of each study its tables (CSV, Markdown, LaTeX) and pictures (SVG), and one page of all. The
@@ -25,8 +28,20 @@ export async function drawFiles(records: readonly Measurement[]): Promise<Map<st
     files.set(`${record.study}.md`, formatMarkdown(document));
     files.set(`${record.study}.tex`, formatLatex(document, record));
     for (const [name, svg] of pictures) files.set(`${name}.svg`, svg);
-    parts.push({ document, record, pictures });
+    parts.push({ document, records: [record], pictures });
   }
   files.set(PAGE, formatPage(parts));
   return files;
+}
+
+/** What records say of published curves, by file name: its tables (Markdown), pictures (SVG) and a page of its own. */
+export async function drawOverlay(document: Document, records: readonly Measurement[]): Promise<Map<string, string>> {
+  const pictures = new Map<string, string>();
+  const metadata = records.flatMap((record) => describeRun(record));
+  for (const { name, spec } of document.figures) pictures.set(name, await renderSvg(spec, metadata));
+  return new Map([
+    [`${PUBLISHED}.md`, formatMarkdown(document)],
+    ...[...pictures].map(([name, svg]) => [`${name}.svg`, svg] as const),
+    [`${PUBLISHED}.html`, formatPage([{ document, records, pictures }])],
+  ]);
 }

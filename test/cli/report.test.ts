@@ -9,6 +9,13 @@ const slower = formatMeasurement(
   scaleTimes(record, 1.5, ({ factors }) => factors.engine === "linear" && factors.packet === "first"),
 );
 
+/** What `--overlay --json` says of one record. */
+async function overlay(lookup: string) {
+  const ran = await chainwalk(words("report --overlay r --json"), { "r/lookup.json": lookup });
+  const { claims } = JSON.parse(ran.stdout) as { claims: { id: string; outcome: string; detail: string }[] };
+  return { claims, exitCode: ran.exitCode };
+}
+
 describe("chainwalk report", () => {
   it("draws all files of a directory again, the same bytes each time", async () => {
     const files = { "results/lookup.json": text };
@@ -21,6 +28,44 @@ describe("chainwalk report", () => {
     );
     expect(again!.written).toEqual(first!.written);
     expect(first!.written.get("paper/report.html")).toContain("npm run bench");
+  });
+
+  it("--overlay draws over published curves and tests the shapes that are claimed", async () => {
+    const quiet = formatMeasurement(makeRecord());
+    const ran = await chainwalk(words("report --overlay r --out paper"), { "r/lookup.json": quiet });
+    expect(ran.exitCode).toBe(0);
+    const names = ["published-kep-3866.svg", "published-tke.svg", "published-cilium-1.6.svg"];
+    expect([...ran.written.keys()].toSorted()).toEqual(
+      [...names, "published.html", "published.md"].map((name) => `paper/${name}`).toSorted(),
+    );
+    const { claims } = await overlay(quiet);
+    expect(claims.map(({ id, outcome }) => `${id} ${outcome}`)).toEqual([
+      "iptables-linear pass",
+      "maps-flat not tested",
+      "ebpf-flat pass",
+      // Three ways to pass on established packets over all sizes; a million connections were held at one size only.
+      "established-flat pass",
+      "established-flat pass",
+      "established-flat pass",
+      "established-flat not tested",
+      "crossover not tested",
+    ]);
+  });
+
+  it("--overlay says no where a shape is another, and tells no noise from a shape", async () => {
+    const grows = scaleTimes(makeRecord([100, 1000, 10_000]), 3, ({ factors }) => {
+      return factors.engine === "indexed" && factors.services === 10_000;
+    });
+    const { claims, exitCode } = await overlay(formatMeasurement(grows));
+    expect(claims.find(({ id }) => id === "ebpf-flat")!.outcome).toBe("fail");
+    expect(exitCode).toBe(1);
+    const cases = grows.cases.map((one) => ({ ...one, rounds: one.rounds.map((r) => ({ ...r, cpuShare: 0.5 })) }));
+    const busy = await overlay(formatMeasurement({ ...grows, cases }));
+    expect(busy.claims.find(({ id }) => id === "ebpf-flat")).toMatchObject({
+      outcome: "too noisy",
+      detail: expect.stringContaining("50 % of a CPU"),
+    });
+    expect(busy.exitCode).toBe(0);
   });
 
   it.each([
@@ -57,6 +102,8 @@ describe("chainwalk report", () => {
       { "r/a.json": text.replace('"rounds":[{"process":0', '"rounds":[{"process":99') },
       /^r\/a.json:2:\d+: .*there is no process 99/,
     ],
+    ["an overlay of two", "report --overlay a b", {}, /one directory is drawn at a time/],
+    ["an overlay that compares", "report --overlay --compare a b", {}, /cannot be used with/],
     ["one path to compare", "report --compare r", {}, /--compare takes two paths/],
     [
       "nothing in common",

@@ -1,15 +1,20 @@
 import { type Command, Option } from "commander";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { compareRuns, type Comparison } from "../../report/compare/document.js";
-import { drawFiles, PAGE } from "../../report/files.js";
+import { drawFiles, drawOverlay, PAGE, PUBLISHED } from "../../report/files.js";
 import { formatText } from "../../report/formats/text.js";
+import { parseCurves } from "../../report/published/curves.js";
+import { compareWithPublished } from "../../report/published/document.js";
 import { ANSWER_NO, DONE, UsageError } from "../failure.js";
 import type { Io } from "../io.js";
 import { readRecords } from "../options/records.js";
 import { percentWord } from "../options/values.js";
+import { findPackage } from "../package-folder.js";
 
 interface ReportOptions {
   readonly compare?: true;
+  readonly overlay?: true;
   readonly out?: string;
   readonly threshold: number;
   readonly json?: true;
@@ -24,13 +29,20 @@ taken in units of a fixed loop it timed itself, so a slower machine is no slower
 differs by more than the threshold, with the number of cases paid for; of everything else, that one cannot tell.
 Exit code: 0 nothing is slower, 1 something is, 2 bad input.
 
+--overlay draws the shape of this run's first packets over the curves others published (datasets/published/curves.json), and tests what is
+claimed of that shape: under iptables a line over the number of services, flat for maps and for established packets. The tests take the
+measured points alone; nothing is fitted to a published curve. It writes ${PUBLISHED}.md, ${PUBLISHED}.html and a plot of each source.
+Exit code: 0 no claim fails, 1 one does, 2 bad input. Too noisy and not tested are no failures.
+
 JSON (--json, with --compare): [{study, cases: [{factors, unit, per, before, after, ratio: [low, estimate, high], pValue, sameWork,
 outcome: "faster"|"slower"|"cannot tell"}]}]; before and after are medians, bounds of the ratio are null where nothing is known.
-JSON without --compare: {written: [path]}.
+JSON with --overlay: {claims: [{id, says, series, outcome: "pass"|"fail"|"too noisy"|"not tested", detail}], written: [path]}; series is
+null where nothing was tested. JSON of redrawing: {written: [path]}.
 
 Examples:
   chainwalk report bench/results
   chainwalk report bench/results --out paper
+  chainwalk report --overlay bench/results
   chainwalk report --compare results-before results-after
   chainwalk report --compare before/lookup.json after/lookup.json --threshold 10 --json`;
 
@@ -38,6 +50,11 @@ export function define(command: Command, io: Io, finish: (exitCode: number) => v
   command
     .argument("<paths...>", "the directory of the results; with --compare two directories or records")
     .option("--compare", "tell whether the second run is slower or faster than the first")
+    .addOption(
+      new Option("--overlay", "draw the run over published curves, and test the claims on its shape").conflicts(
+        "compare",
+      ),
+    )
     .option("--out <dir>", "where the files go (default: the directory itself)")
     .addOption(
       new Option("--threshold <percent>", "smallest difference worth telling")
@@ -48,22 +65,51 @@ export function define(command: Command, io: Io, finish: (exitCode: number) => v
     .addHelpText("after", HELP)
     .action(async (paths: readonly string[], options: ReportOptions) => {
       if (options.compare === true) finish(await compare(paths, options, io));
+      else if (options.overlay === true) finish(await overlay(paths, options, io));
       else await redraw(paths, options, io);
     });
 }
 
 async function redraw(paths: readonly string[], options: ReportOptions, io: Io): Promise<void> {
-  const [directory, more] = paths;
-  if (directory === undefined || more !== undefined)
-    throw new UsageError("one directory is drawn at a time; --compare takes two");
-  const out = options.out ?? (directory.endsWith(".json") ? join(directory, "..") : directory);
-  const written: string[] = [];
-  for (const [name, text] of await drawFiles(await readRecords(directory, io))) {
-    await io.writeFile(join(out, name), text);
-    written.push(join(out, name));
-  }
-  io.write(options.json === true ? `${JSON.stringify({ written })}\n` : `Written: ${written.join(", ")}\n`);
+  const directory = onlyPath(paths);
+  const written = await writeAll(await drawFiles(await readRecords(directory, io)), directory, options, io);
+  io.write(options.json === true ? `${JSON.stringify({ written })}\n` : sayWritten(written));
 }
+
+/** The curves that come with the package. */
+const CURVES = "datasets/published/curves.json";
+
+async function overlay(paths: readonly string[], options: ReportOptions, io: Io): Promise<number> {
+  const directory = onlyPath(paths);
+  const records = await readRecords(directory, io);
+  const bytes = await io.readFile(fileURLToPath(new URL(CURVES, findPackage().folder)));
+  const published = compareWithPublished(records, parseCurves(new TextDecoder().decode(bytes)));
+  const written = await writeAll(await drawOverlay(published.document, records), directory, options, io);
+  const claims = published.results.map(({ claim: { id, says }, ...rest }) => ({ id, says, ...rest }));
+  if (options.json === true) io.write(`${JSON.stringify({ claims, written }, undefined, 1)}\n`);
+  else io.write(`${formatText(published.document)}\n${sayWritten(written)}`);
+  return claims.some(({ outcome }) => outcome === "fail") ? ANSWER_NO : DONE;
+}
+
+function onlyPath(paths: readonly string[]): string {
+  const [path, more] = paths;
+  if (path === undefined || more !== undefined)
+    throw new UsageError("one directory is drawn at a time; --compare takes two");
+  return path;
+}
+
+/** Writes files to where the user wants them, or else beside the records; gives their paths. */
+async function writeAll(
+  files: ReadonlyMap<string, string>,
+  directory: string,
+  { out = directory.endsWith(".json") ? join(directory, "..") : directory }: ReportOptions,
+  io: Io,
+): Promise<string[]> {
+  for (const [name, text] of files) await io.writeFile(join(out, name), text);
+  return [...files.keys()].map((name) => join(out, name));
+}
+
+const sayWritten = (written: readonly string[]): string => `Written: ${written.join(", ")}\n`;
 
 async function compare(paths: readonly string[], options: ReportOptions, io: Io): Promise<number> {
   const [before, after, more] = paths;

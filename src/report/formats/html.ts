@@ -5,10 +5,10 @@ import { formatCount } from "../table.js";
 import { escapeHtml as escape } from "./escape.js";
 import { STYLE } from "./html-style.js";
 
-/** A study as it stands on the page: its document, the record it was drawn from, and its pictures by name, as SVG. */
+/** A study as it stands on the page: its document, the records it was drawn from, and its pictures by name, as SVG. */
 export interface PagePart {
   readonly document: Document;
-  readonly record: Measurement;
+  readonly records: readonly Measurement[];
   readonly pictures: ReadonlyMap<string, string>;
 }
 
@@ -35,7 +35,7 @@ export function formatPage(parts: readonly PagePart[]): string {
   ].join("\n");
 }
 
-function formatPart({ document, record, pictures }: PagePart): string {
+function formatPart({ document, records, pictures }: PagePart): string {
   return [
     `<section id="${escape(document.study)}">`,
     `<h2>${escape(document.study)}</h2>`,
@@ -46,9 +46,11 @@ function formatPart({ document, record, pictures }: PagePart): string {
     }),
     ...document.sections.map(formatSection),
     "<h3>Make it again</h3>",
-    ...record.runs.map(({ command }) => `<pre>${escape(command.join(" "))}</pre>`),
-    formatPairs(describeRun(record)),
-    formatDatasets(record),
+    ...records.flatMap((record) => [
+      ...record.runs.map(({ command }) => `<pre>${escape(command.join(" "))}</pre>`),
+      formatPairs(describeRun(record)),
+      formatDatasets(record),
+    ]),
     "</section>",
   ].join("\n");
 }

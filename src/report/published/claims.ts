@@ -19,12 +19,16 @@ export interface MeasuredSeries {
   /** What measured it, as the report names it. */
   readonly name: string;
   readonly points: readonly Point[];
+  /** Why its times cannot be trusted; absent: nothing speaks against them. */
+  readonly noise?: string;
 }
 
 export interface ClaimResult {
   readonly claim: Claim;
-  readonly series: string;
-  readonly outcome: "pass" | "fail" | "not tested";
+  /** What it was tested on; null where there was nothing. */
+  readonly series: string | null;
+  /** `too noisy`: all points are there, but the machine was too busy to tell. */
+  readonly outcome: "pass" | "fail" | "too noisy" | "not tested";
   readonly detail: string;
 }
 
@@ -40,7 +44,7 @@ export const LEAST_POINTS = 3;
 
 /** Tests a claim on every series it speaks of; one `not tested` where there is none. */
 export function testClaim(claim: Claim, measured: readonly MeasuredSeries[]): ClaimResult[] {
-  const untested = (detail: string): ClaimResult[] => [{ claim, series: "-", outcome: "not tested", detail }];
+  const untested = (detail: string): ClaimResult[] => [{ claim, series: null, outcome: "not tested", detail }];
   if (claim.test === "crossover")
     return untested(
       `it compares whole data planes: ${claim.mode} has no engine whose time is comparable with that of the rules`,
@@ -49,15 +53,20 @@ export function testClaim(claim: Claim, measured: readonly MeasuredSeries[]): Cl
     (one) => one.packet === claim.packet && (claim.mode === "any" || one.mode === claim.mode),
   );
   if (about.length === 0) return untested(`this run holds no ${claim.packet} packets under ${claim.mode}`);
-  return about.map((one) => ({ claim, series: one.name, ...testShape(claim.test as "linear" | "flat", one.points) }));
+  const shape = claim.test;
+  return about.map((one) => {
+    const { outcome, detail } = testShape(shape, one.points);
+    if (one.noise === undefined || outcome === "not tested") return { claim, series: one.name, outcome, detail };
+    return { claim, series: one.name, outcome: "too noisy", detail: `${detail}; ${one.noise}` };
+  });
 }
 
-/** Whether the points are of the shape. */
+/** Whether the points are of the shape; `figure` is what was judged: R squared of a line, or the largest over the smallest. */
 export function testShape(
   shape: "linear" | "flat",
   points: readonly Point[],
   leastSpan = LEAST_SPAN,
-): { outcome: ClaimResult["outcome"]; detail: string } {
+): { outcome: "pass" | "fail" | "not tested"; detail: string; figure?: number } {
   const services = points.map((point) => point.services).filter((count) => count > 0);
   const span = Math.max(...services) / Math.min(...services);
   if (points.length < LEAST_POINTS || !(span >= leastSpan))
@@ -69,7 +78,7 @@ export function testShape(
   if (shape === "flat") {
     const ratio = Math.max(...values) / Math.min(...values);
     const detail = `largest over smallest ${ratio.toFixed(2)} over ${span.toFixed(0)} x the services, at most ${MOST_FLAT_RATIO}`;
-    return { outcome: ratio <= MOST_FLAT_RATIO ? "pass" : "fail", detail };
+    return { outcome: ratio <= MOST_FLAT_RATIO ? "pass" : "fail", detail, figure: ratio };
   }
   const { m, b } = linearRegression(points.map((point) => [point.services, point.value]));
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -80,5 +89,6 @@ export function testShape(
   return {
     outcome: rSquared >= LEAST_R_SQUARED && grows ? "pass" : "fail",
     detail: `R squared of a line ${rSquared.toFixed(4)}, at least ${LEAST_R_SQUARED}${grows ? "" : "; it hardly grows"}`,
+    figure: rSquared,
   };
 }

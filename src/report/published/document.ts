@@ -1,4 +1,4 @@
-import { type Document, type Figure, left, type Verdict } from "../document.js";
+import { type Document, type Figure, left, right, type Verdict } from "../document.js";
 import type { Measurement } from "../measurement.js";
 import { LEAST_SPAN_PUBLISHED, type ClaimResult, type MeasuredSeries, testClaim, testShape } from "./claims.js";
 import type { PublishedCurves, PublishedSource } from "./curves.js";
@@ -7,10 +7,13 @@ import { plotOverlay } from "./plot.js";
 import { costOf, nameOf, seriesOverServices } from "./series.js";
 
 /** What a run says of published curves: its shape drawn over theirs, and the claims on that shape tested. */
-export function documentOverlay(records: readonly Measurement[], curves: PublishedCurves): Document {
+export function compareWithPublished(
+  records: readonly Measurement[],
+  curves: PublishedCurves,
+): { document: Document; results: ClaimResult[] } {
   const measured = measuredSeries(records);
   const results = curves.claims.flatMap((claim) => testClaim(claim, measured));
-  return {
+  const document: Document = {
     study: "published",
     title: "Published curves, and what this run says of their shape",
     remarks: [
@@ -26,13 +29,29 @@ export function documentOverlay(records: readonly Measurement[], curves: Publish
     ],
     figures: curves.sources.flatMap((source) => figureOf(source, measured)),
   };
+  return { document, results };
 }
 
-const COLUMNS = [left("source"), left("series"), left("as a line"), left("as flat")];
+/** How outcomes are called in documents. */
+const OUTCOMES = {
+  pass: "pass",
+  fail: "miss",
+  "too noisy": "too noisy",
+  "not tested": "not measured",
+} as const satisfies Record<ClaimResult["outcome"], Verdict["outcome"]>;
+
+const COLUMNS = [
+  left("source"),
+  left("series"),
+  right("R squared\nof a line"),
+  left("\nlinear"),
+  right("largest /\nsmallest"),
+  left("\nflat"),
+];
 
 function verdictOf({ claim, series, outcome, detail }: ClaimResult): Verdict {
-  const what = series === "-" ? claim.says : `${claim.says} [${series}]`;
-  return { what, outcome: outcome === "pass" ? "pass" : outcome === "fail" ? "miss" : "not measured", detail };
+  const what = series === null ? claim.says : `${claim.says} [${series}]`;
+  return { what, outcome: OUTCOMES[outcome], detail };
 }
 
 function rowsOf(source: PublishedSource): string[][] {
@@ -43,9 +62,10 @@ function rowsOf(source: PublishedSource): string[][] {
     return [
       source.id,
       nameOf(one),
-      ...[line!, flat!].map(
-        ({ outcome, detail }) => `${outcome === "not tested" ? "too few sizes" : `${outcome}: ${detail}`}`,
-      ),
+      line!.figure?.toFixed(3) ?? "-",
+      line!.outcome,
+      flat!.figure?.toFixed(2) ?? "-",
+      flat!.outcome,
     ];
   });
 }

@@ -1,4 +1,5 @@
 import { type BenchCase, type Measurement } from "../measurement.js";
+import { findBusy } from "../noise.js";
 import { summarizeRounds } from "../rounds.js";
 import type { MeasuredSeries } from "./claims.js";
 
@@ -43,8 +44,11 @@ export function measuredSeries(records: readonly Measurement[]): MeasuredSeries[
   }
   return [...series.values()].map(({ at, ...rest }) => ({
     ...rest,
+    ...noted(findBusy([...at.values()])),
     points: [...at]
       .map(([services, one]) => ({ services, value: summarizeRounds(one.rounds).median }))
       .sort((a, b) => a.services - b.services),
   }));
 }
+
+const noted = (noise: string | undefined): { noise?: string } => (noise === undefined ? {} : { noise });

@@ -3,8 +3,11 @@ import type { MeasuredSeries } from "./claims.js";
 import type { PublishedSource } from "./curves.js";
 import { costOf, nameOf, seriesOverServices } from "./series.js";
 
-/** Okabe and Ito: told apart by readers who are colour-blind; shapes and dashes tell the lines apart in a grey print. */
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#56b4e9", "#cc79a7", "#e69f00", "#000000", "#999999"];
+/** Okabe and Ito, and three more: told apart by readers who are colour-blind. */
+const COLOURS = "#0072b2 #d55e00 #009e73 #56b4e9 #cc79a7 #e69f00 #000000 #777777 #882255 #117733 #332288".split(" ");
+/** One a line, as long as there are as many: they and the dashes tell lines apart in a grey print. */
+const SHAPES =
+  "circle square triangle-up cross diamond triangle-right triangle-down triangle-left wedge arrow stroke".split(" ");
 
 interface OverlayPoint {
   readonly line: string;
@@ -14,8 +17,7 @@ interface OverlayPoint {
 }
 
 /**
- * Published series and the first packets of this run, each as a multiple of its own cost at its smallest number of services that both have
- * (drawn from there on): units and machines differ, the shape is what can agree.
+ * Published series and the first packets of this run, each as a multiple of its own cost at its smallest number of services: units and machines differ, the shape is what can agree.
  */
 export function plotOverlay(source: PublishedSource, measured: readonly MeasuredSeries[]): TopLevelSpec {
   const published = seriesOverServices(source).map((one) => ({
@@ -35,7 +37,7 @@ export function plotOverlay(source: PublishedSource, measured: readonly Measured
       : points.map(({ services, value }) => ({ line, from, services, relative: value / base.value }));
   });
   const labels = [...new Set(values.map((point) => point.line))];
-  const legend = { title: null, orient: "bottom" as const, columns: 2, labelLimit: 400, symbolSize: 80 };
+  const legend = { title: null, orient: "bottom" as const, columns: 2, labelLimit: 0, symbolSize: 80 };
   const domain = { domain: labels };
   return {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
@@ -71,11 +73,11 @@ export function plotOverlay(source: PublishedSource, measured: readonly Measured
         field: "relative",
         type: "quantitative",
         title: "cost, as a multiple",
-        scale: { type: "log" },
-        axis: { format: "~g" },
+        scale: { type: "log", nice: false, padding: 16 },
+        axis: { format: "~g", values: [0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] },
       },
       color: { field: "line", type: "nominal", scale: { ...domain, range: COLOURS }, legend },
-      shape: { field: "line", type: "nominal", scale: domain, legend },
+      shape: { field: "line", type: "nominal", scale: { ...domain, range: SHAPES }, legend },
       strokeDash: {
         field: "from",
         type: "nominal",
