@@ -168,4 +168,5 @@ export {
   parseMeasurement,
   type Picks,
 } from "./report/measurement.js";
+export { findBusy } from "./report/noise.js";
 export { documentOf } from "./report/studies/index.js";
