@@ -2,6 +2,7 @@
 import { addressWords, compareAddresses, familyOf } from "../../packet/address.js";
 import { addressToInteger, integerToAddress, intervalOf, mergeIntervals, prefixOf } from "../../packet/interval.js";
 import type { DataElement, KeyPart, MapElement, SetElement } from "../../ruleset/types.js";
+import { readComment } from "./comment.js";
 import type { DataType } from "./data-types.js";
 import type { Lexer } from "./lexer.js";
 import { readNumber } from "./expression.js";
@@ -50,7 +51,7 @@ function readElement(
   for (;;) {
     if (lexer.accept("timeout")) element.timeout = readTime(lexer);
     else if (lexer.accept("expires")) element.expires = readTime(lexer);
-    else if (lexer.accept("comment")) element.comment = lexer.take("a comment in quotes");
+    else if (lexer.accept("comment")) element.comment = readComment(lexer);
     else if (lexer.accept("counter")) element.counters = readCounters(lexer);
     else if (lexer.is("limit") || lexer.is("quota") || lexer.is("ct"))
       lexer.fail("stateful-element", `${lexer.describe()} of an element is not in the language: only a counter is`);

@@ -2,6 +2,8 @@
 import { error, type Problem, warning } from "../../ruleset/problem.js";
 import type { BaseChain, ChainType, Hook, OpaqueTable, RuleSet, Span, TableFamily } from "../../ruleset/types.js";
 import { BadInput } from "../iptables/module.js";
+import { parseNumber } from "../iptables/values.js";
+import { readComment } from "./comment.js";
 import { Lexer, Token } from "./lexer.js";
 import { readElements } from "./elements.js";
 import { readNumber } from "./expression.js";
@@ -232,7 +234,7 @@ class Reader {
     if (word === "set" || word === "map") return this.set(table, word, at, "add");
     if (word === "flowtable") return this.refuseFlowtable(at);
     if (word === "comment") {
-      table.comment = lexer.take("a comment in quotes");
+      table.comment = readComment(lexer);
       return;
     }
     if (word === "flags") {
@@ -287,7 +289,7 @@ class Reader {
       } else if (lexer.is("policy")) this.policy(chain);
       else if (lexer.is("comment")) {
         lexer.next();
-        chain.comment = lexer.take("a comment in quotes");
+        chain.comment = readComment(lexer);
       } else this.appendRule(table, chain);
       if (!lexer.ended) lexer.unexpected("the end of the rule");
     }
@@ -370,7 +372,8 @@ class Reader {
     const at = lexer.start;
     if (lexer.accept("-")) return -readNumber(lexer, "a priority", 0x7fffffff);
     const word = lexer.take("a priority");
-    if (/^\d/.test(word)) return Number(word);
+    const number = parseNumber(word, 0x7fffffff);
+    if (number !== undefined) return number;
     const base = priorityOf(word, hook);
     if (base === undefined)
       lexer.fail(

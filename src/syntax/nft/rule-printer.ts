@@ -1,6 +1,7 @@
 /** A rule as `nft list ruleset` prints it. */
 import type { Rule, Statement, TableFamily, VerdictMap } from "../../ruleset/types.js";
 import { printSet, typesOf } from "./anonymous.js";
+import { cutComment } from "./comment.js";
 import { printConcatenation } from "./expression.js";
 import { printLookup } from "./matches/lookup.js";
 import { normalise, withoutImplied } from "./normalise.js";
@@ -26,13 +27,9 @@ export function printRuleLine({ statements, comment, counters }: Rule, family: T
     words.push(printStatement(statement, family));
   }
   if (!counted) words.push(`counter packets ${counters!.packets} bytes ${counters!.bytes}`);
-  if (comments.length > 0)
-    words.push(`comment "${comments.join("; ").replaceAll('"', "'").slice(0, LONGEST_COMMENT)}"`);
+  if (comments.length > 0) words.push(`comment "${cutComment(comments.join("; ").replaceAll('"', "'"))}"`);
   return words.join(" ");
 }
-
-/** NFTNL_UDATA_COMMENT_MAXLEN. */
-const LONGEST_COMMENT = 128;
 
 function isAction({ kind }: Statement): boolean {
   return !matchesByKind.has(kind as "compare") && kind !== "lookup" && kind !== "limit" && kind !== "opaque-match";

@@ -1,6 +1,7 @@
 /** One rule: statements from left to right, then its comment. */
 import type { Expression, KeyPart, Match, Statement, VerdictMap } from "../../ruleset/types.js";
 import { readSet } from "./anonymous.js";
+import { readComment } from "./comment.js";
 import type { Context } from "./context.js";
 import type { DataType } from "./data-types.js";
 import { readConcatenation } from "./expression.js";
@@ -33,7 +34,7 @@ export function readRule(context: Context): ReadRule {
   let comment: string | undefined;
   while (!lexer.ended) {
     if (lexer.accept("comment")) {
-      comment = lexer.take("a comment in quotes");
+      comment = readComment(lexer);
       if (!lexer.ended) lexer.unexpected("the end of the rule after its comment");
       break;
     }
@@ -97,17 +98,18 @@ function traceOf({ text }: { readonly text: string }): Statement | undefined {
 
 const operators = ["==", "!=", "<=", ">=", "<", ">", "!"] as const;
 /** The same in letters. */
-const named: Readonly<Record<string, (typeof operators)[number]>> = {
-  eq: "==",
-  ne: "!=",
-  lt: "<",
-  gt: ">",
-  le: "<=",
-  ge: ">=",
-};
+const named: ReadonlyMap<string, (typeof operators)[number]> = new Map([
+  ["eq", "=="],
+  ["ne", "!="],
+  ["lt", "<"],
+  ["gt", ">"],
+  ["le", "<="],
+  ["ge", ">="],
+]);
 
 function readOperator(lexer: Lexer): (typeof operators)[number] | "" {
-  const found = operators.find((one) => lexer.is(one)) ?? (lexer.kind === Token.Word ? named[lexer.word] : undefined);
+  const found =
+    operators.find((one) => lexer.is(one)) ?? (lexer.kind === Token.Word ? named.get(lexer.word) : undefined);
   if (found !== undefined) lexer.next();
   return found ?? "";
 }

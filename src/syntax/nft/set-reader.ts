@@ -1,6 +1,7 @@
 /** The block of a set or map: types, flags, elements. */
 import { BadInput } from "../iptables/module.js";
 import type { Expression, KeyType, SetDefinition, Span } from "../../ruleset/types.js";
+import { readComment } from "./comment.js";
 import { type DataType, dataTypes } from "./data-types.js";
 import { type ElementValue, readElements } from "./elements.js";
 import { readConcatenation, readNumber } from "./expression.js";
@@ -67,7 +68,7 @@ function readFact(lexer: Lexer, facts: DraftSet["facts"]): boolean {
   } else if (lexer.accept("gc-interval")) facts.gcInterval = readTime(lexer);
   else if (lexer.accept("size")) facts.size = readNumber(lexer, "a number of elements");
   else if (lexer.accept("auto-merge")) facts.autoMerge = true;
-  else if (lexer.accept("comment")) facts.comment = lexer.take("a comment in quotes");
+  else if (lexer.accept("comment")) facts.comment = readComment(lexer);
   else if (lexer.accept("counter")) facts.counter = true;
   else if (lexer.accept("policy")) {
     const { start } = lexer;
