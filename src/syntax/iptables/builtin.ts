@@ -41,7 +41,7 @@ export function tablesWith(chain: string): string[] {
 
 /** What makes a built-in chain a base chain; undefined for any other name. */
 export function builtinBase(table: string, chain: string, policy: "accept" | "drop"): BaseChain | undefined {
-  if (!(chainsOf[table] as readonly string[] | undefined)?.includes(chain)) return undefined;
+  if (!isTable(table) || !(chainsOf[table] as readonly string[]).includes(chain)) return undefined;
   const hook = hooks[chain as BuiltinChain];
   const type: ChainType = table === "nat" ? "nat" : table === "mangle" && hook === "output" ? "route" : "filter";
   const nat = hook === "prerouting" || hook === "output" ? NAT_DESTINATION : NAT_SOURCE;

@@ -4,7 +4,11 @@ import { quote } from "../quote.js";
 import { numberOf, UINT32 } from "../values.js";
 
 const levels = ["emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"];
-const levelAliases: Readonly<Record<string, number>> = { panic: 0, err: 3, warn: 4 };
+const levelAliases: ReadonlyMap<string, number> = new Map([
+  ["panic", 0],
+  ["err", 3],
+  ["warn", 4],
+]);
 const DEFAULT_LEVEL = 4;
 
 /** In the order iptables-save prints them. */
@@ -60,7 +64,8 @@ function wordsOf(options: Options, use: OptionUse): string[] {
       : [use.name, String(number)];
   }
   const named = levels.indexOf(text.toLowerCase());
-  const level = named >= 0 ? named : (levelAliases[text.toLowerCase()] ?? (/^[0-7]$/.test(text) ? Number(text) : -1));
+  const level =
+    named >= 0 ? named : (levelAliases.get(text.toLowerCase()) ?? (/^[0-7]$/.test(text) ? Number(text) : -1));
   if (level < 0) options.fail("bad-level", `--log-level needs a number from 0 to 7 or ${levels.join(", ")}`, use);
   return level === DEFAULT_LEVEL ? [] : [use.name, String(level)];
 }
