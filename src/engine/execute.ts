@@ -8,6 +8,7 @@ import type { Action, KeyPart, MappedRange, NatRange, PortRange, SetUpdateAction
 import { answerTo } from "./answer.js";
 import { evaluateKey, evaluateNumber, lookUp } from "./expression.js";
 import { elementAt, hasRoom, setOfRule } from "./named-set.js";
+import { isForFamily } from "./nat-family.js";
 import { describe, type Place, refuse } from "./place.js";
 import { constantOf, spanOf } from "./value.js";
 import type { Outcome } from "./types.js";
@@ -28,6 +29,7 @@ export const actions: ActionTable = {
   dnat: (action, walk, place) => {
     const range = rangeOf(action, walk, place);
     if (range === undefined) return "fail";
+    if (!isForFamily(range, walk.packet.family)) return "statement";
     const to = chooseDestination(walk, range);
     if (to === undefined) return walk.outcome("drop", place.at);
     return translateDestination(walk, to.address, to.port);
@@ -43,7 +45,8 @@ export const actions: ActionTable = {
   },
   snat: (action, walk, place) => {
     const range = rangeOf(action, walk, place);
-    return range === undefined ? "fail" : translateSource(walk, "snat", range);
+    if (range === undefined) return "fail";
+    return isForFamily(range, walk.packet.family) ? translateSource(walk, "snat", range) : "statement";
   },
   masquerade: (action, walk) => {
     const address = walk.context.node.route(walk.dst).source;

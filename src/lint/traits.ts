@@ -1,4 +1,5 @@
 /** What each chain may do to a packet, as a whole. */
+import { takesEveryPacket } from "../engine/nat-family.js";
 import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../ruleset/resolve.js";
 import type { Statement } from "../ruleset/types.js";
 
@@ -89,8 +90,7 @@ export function statementTraits(statement: Statement, rule: ResolvedRule, traits
     case "dnat":
     case "snat":
     case "redirect":
-      // A range that is looked up, and is not there, fails the rule.
-      return "mapped" in statement && statement.mapped !== undefined ? { ...DECIDES, takesAll: false } : DECIDES;
+      return takesEveryPacket(statement, rule.chain.table) ? DECIDES : { ...DECIDES, takesAll: false };
     case "jump":
     case "goto":
       return rule.target === undefined ? UNKNOWN : traits[rule.target.id]!;

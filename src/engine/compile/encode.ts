@@ -120,7 +120,10 @@ function encodeStatement(s: Statement, rule: ResolvedRule, head: Head, code: Cod
     case "dnat": {
       const { addresses, ports } = s.to;
       if (s.mapped !== undefined) return portsGuarded(rule) && pushTable(code, Op.dnatMap, tables.dnat(s, rule));
-      if (addresses === undefined || typeof addresses[0] !== "number" || addresses[0] !== addresses[1]) return false;
+      if (addresses === undefined) return false;
+      // In an inet table: passed over.
+      if (typeof addresses[0] !== "number") return true;
+      if (addresses[0] !== addresses[1]) return false;
       if (ports !== undefined && (ports[0] !== ports[1] || !portsGuarded(rule))) return false;
       code.push(Op.dnat, addresses[0], ports === undefined ? -1 : ports[0]);
       return true;

@@ -7,6 +7,7 @@ import { addressWords } from "../../packet/address.js";
 import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../../ruleset/resolve.js";
 import type { MaskedAddress } from "../../packet/prefix.js";
 import type { PortRange, Rule, Statement } from "../../ruleset/types.js";
+import { takesEveryPacket } from "../nat-family.js";
 import { type Head, headOf, isPure } from "./head.js";
 import { roomFor, widen } from "./room.js";
 
@@ -120,7 +121,7 @@ export function shadowsIn(chain: ResolvedChain): Map<ResolvedRule, ResolvedRule>
 }
 
 /** Whether a packet that the rule matches certainly leaves the chain. */
-function leavesChain({ rule, target }: ResolvedRule): boolean {
+function leavesChain({ rule, chain, target }: ResolvedRule): boolean {
   const last = rule.statements.at(-1);
   switch (last?.kind) {
     case "accept":
@@ -129,11 +130,10 @@ function leavesChain({ rule, target }: ResolvedRule): boolean {
     case "return":
     case "masquerade":
       return true;
-    // A map that holds no such key fails the rule.
     case "dnat":
     case "redirect":
     case "snat":
-      return last.mapped === undefined;
+      return takesEveryPacket(last, chain.table);
     case "goto":
       return target !== undefined;
     default:

@@ -2,8 +2,9 @@
  * From a difference between diagrams to a packet that shows it: candidates are run through the real engines, and only one that really
  * fares differently counts. Of several the one with the shortest way is given.
  */
-import { NEW_CONNECTION } from "../../packet/connection.js";
+import { hasEntry, NEW_CONNECTION } from "../../packet/connection.js";
 import type { Entrance, Packet } from "../../packet/packet.js";
+import { replyTuple } from "../../packet/tuple.js";
 import { ProblemError } from "../../ruleset/problem.js";
 import type { Plan } from "../compile/compile.js";
 import type { Context, Engine, Outcome, Trace } from "../types.js";
@@ -175,8 +176,8 @@ export class CounterexampleFinder {
    */
   private saidOtherwise({ packet, context }: Witness, bits: Bits): string | undefined {
     const { space } = this;
-    const { state, original } = context.connection;
-    if (original !== undefined || state === "established" || state === "related") return undefined;
+    const { state } = context.connection;
+    if (hasEntry(context.connection) || state === "established" || state === "related") return undefined;
     const connection: Exclude<ConnectionKind, "none"> = state === "new" ? "fresh" : state;
     const named = (field: "iif" | "physIn" | "physOut" | "mac", name: string | undefined): number =>
       Math.max(0, space.namesOf(field).indexOf(name ?? ""));
@@ -197,7 +198,8 @@ export class CounterexampleFinder {
       reply: 0,
       status: 0,
       hasOriginal: 1,
-      hasReply: 1,
+      // Some ICMP types have no answer.
+      hasReply: replyTuple(packet) === undefined ? 0 : 1,
     };
     if (packet.mac !== undefined) return undefined;
     const diagram = this.journeys.linear.travel({ entrance: packet.entrance, connection, fields });

@@ -8,6 +8,7 @@ import { CtStatus } from "../../packet/connection.js";
 import type { Node, Route, RouteEntry } from "../../packet/node.js";
 import type { Entrance } from "../../packet/packet.js";
 import type { NatRange } from "../../ruleset/types.js";
+import { answerTo } from "../answer.js";
 import type { SourceTranslation } from "../outcome.js";
 import { type Schedule, type Stage, type Station, ways } from "../path.js";
 import { ALL, type DiagramNode, type Diagrams, NOTHING } from "./diagrams.js";
@@ -250,7 +251,7 @@ export class Journey {
       case "drop":
         return this.end(after, "drop");
       case "reject":
-        return this.end(after, "reject", end.with);
+        return this.end(after, "reject", answerTo(this.space.family, end.with));
       case "refuse":
         return this.end(after, "refuse", `${end.rule}.${end.statement}`);
       case "unread":

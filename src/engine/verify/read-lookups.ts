@@ -1,4 +1,5 @@
 /** Lookups of nftables as branches: which packets a set, map or verdict map has an element for, and what each element leads to. */
+import type { Family } from "../../packet/address.js";
 import type { ResolvedRule } from "../../ruleset/resolve.js";
 import type { DataElement, Expression, KeyPart, SetElement } from "../../ruleset/types.js";
 import { type Found, setOfRule } from "../named-set.js";
@@ -46,6 +47,11 @@ export class LookupReader {
     readonly matches: MatchReader,
   ) {
     matches.keep(() => this.sets());
+  }
+
+  /** Of the packets. */
+  get family(): Family {
+    return this.space.family;
   }
 
   private *sets(): Iterable<DiagramNode> {

@@ -227,6 +227,9 @@ export class MatchReader {
   }
 
   private tupleAddress(test: AddressTest | undefined, present: Field, field: AddressField): DiagramNode {
+    // In an inet table a tuple of the other family has no such address: neither == nor != holds, as in evaluate.ts.
+    if (test !== undefined && !this.isOwn(test.value))
+      return test.negate ? this.space.diagrams.not(this.space.equals(present, 1)) : NOTHING;
     return this.ofTuple(test, present, (t) => this.inside(field, t));
   }
 

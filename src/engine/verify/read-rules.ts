@@ -16,6 +16,7 @@ import type {
 } from "../../ruleset/types.js";
 import { addressWords } from "../../packet/address.js";
 import { type Found, setOfRule } from "../named-set.js";
+import { isForFamily } from "../nat-family.js";
 import { singleValue, spanOf } from "../value.js";
 import { ALL, type DiagramNode } from "./diagrams.js";
 import { type Choice, elementsOf, isPlain, type LookupPlace, type LookupReader } from "./read-lookups.js";
@@ -220,21 +221,21 @@ function readTranslation(
 ): Step[] | undefined {
   const place = { rule: at.rule, statement: at.statement };
   const refuse: Step = { kind: "end", end: { kind: "refuse", ...place } };
-  const end = (range: NatRange): Step => ({
-    kind: "end",
-    end: { kind, to: kind === "redirect" ? range : settled(range) },
-  });
-  if (mapped === undefined) return [end(to)];
+  const end = (range: NatRange): Step[] =>
+    isForFamily(range, reader.family)
+      ? [{ kind: "end", end: { kind, to: kind === "redirect" ? range : settled(range) } }]
+      : [];
+  if (mapped === undefined) return end(to);
   const through = (
     map: MapExpression,
     form: string,
     draws: number,
-    next: (data: readonly KeyPart[]) => Step,
+    next: (data: readonly KeyPart[]) => Step[],
   ): Step[] | undefined => {
     const elements = elementsOf(map.map, rule) as readonly DataElement[] | undefined;
     if (elements === undefined) return undefined;
     const lookup = { key: map.key, alike: false, negate: false, changes: false, refusal: [refuse] };
-    const choices = (): Choice[] => elements.map(({ key, data }) => ({ key, steps: [next(data)] }));
+    const choices = (): Choice[] => elements.map(({ key, data }) => ({ key, steps: next(data) }));
     return [...counted(map.key, place), reader.step(form, { ...at, draws }, rule, lookup, choices)];
   };
   const toPorts = (part: KeyPart): NatRange["ports"] => {
@@ -246,12 +247,12 @@ function readTranslation(
     return through(mapped.addresses, "addresses", at.draws, (data) => {
       const span = spanOf(data[0]!);
       const ports = data[1] === undefined ? to.ports : toPorts(data[1]);
-      if (span === undefined || (data[1] !== undefined && ports === undefined)) return refuse;
+      if (span === undefined || (data[1] !== undefined && ports === undefined)) return [refuse];
       return end({ ...to, addresses: [span.first, span.last], ...(ports === undefined ? {} : { ports }) });
     });
   return through(mapped.ports!, "ports", at.draws, (data) => {
     const ports = toPorts(data[0]!);
-    return ports === undefined ? refuse : end({ ...to, ports });
+    return ports === undefined ? [refuse] : end({ ...to, ports });
   });
 }
 

@@ -7,6 +7,7 @@
 import type { Family } from "../../packet/address.js";
 import type { Entrance } from "../../packet/packet.js";
 import type { IpSet } from "../../ruleset/ipset.js";
+import { ProblemError } from "../../ruleset/problem.js";
 import { byId, type ResolvedChain } from "../../ruleset/resolve.js";
 import type { Plan } from "../compile/compile.js";
 import { indexedEngine } from "../indexed.js";
@@ -203,7 +204,9 @@ class FamilyVerifier {
     } catch (thrown) {
       if (thrown instanceof OutOfBudget) this.reason = "the budget of time was used up";
       else if (thrown instanceof TooManyNodes) this.reason = "the budget of memory was used up";
-      else throw thrown;
+      else if (thrown instanceof ProblemError) throw thrown;
+      // A proof that broke off proves nothing, whatever broke it.
+      else this.reason = `the proof broke off, please report it: ${String(thrown)}`;
     }
   }
 
