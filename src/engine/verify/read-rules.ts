@@ -1,27 +1,14 @@
 /** The rules of a rule set as rows: what linear does, said in sets. */
 import { byId, type ResolvedRule, type ResolvedRuleSet } from "../../ruleset/resolve.js";
-import type {
-  AssignAction,
-  DataElement,
-  DnatAction,
-  Expression,
-  KeyPart,
-  MapExpression,
-  NatRange,
-  RedirectAction,
-  SetElement,
-  SnatAction,
-  Statement,
-  Verdict,
-} from "../../ruleset/types.js";
-import { addressWords } from "../../packet/address.js";
+import type { Expression, SetElement, Statement, Verdict } from "../../ruleset/types.js";
 import { type Found, setOfRule } from "../named-set.js";
-import { isForFamily } from "../nat-family.js";
-import { singleValue, spanOf } from "../value.js";
 import { ALL, type DiagramNode } from "./diagrams.js";
-import { type Choice, elementsOf, isPlain, type LookupPlace, type LookupReader } from "./read-lookups.js";
+import { readAssignment } from "./read-assignment.js";
+import { counted, havingKey } from "./read-keys.js";
+import { type Choice, elementsOf, isPlain, type LookupReader } from "./read-lookups.js";
+import { readTranslation } from "./read-translation.js";
 import { drawsIn } from "./read-values.js";
-import { changeMark, type Mark, type Program, type Row, type Sight, type Step } from "./rows.js";
+import type { Program, Row, Step } from "./rows.js";
 
 /** Whether a statement draws or asks for what a walk remembers, so that how often its chain was entered counts. */
 function isCounting(s: Statement, rule: ResolvedRule): boolean {
@@ -166,33 +153,6 @@ function readStatement(
   }
 }
 
-/** A key whose parts must all be had, whatever they are. */
-function havingKey(key: readonly Expression[], rule: ResolvedRule, at: LookupPlace, reader: LookupReader): Step {
-  const refusal: Step = { kind: "end", end: { kind: "refuse", rule: at.rule, statement: at.statement } };
-  const lookup = { key, alike: true, negate: true, changes: false, refusal: [refusal] };
-  return reader.step("key", at, rule, lookup, () => []);
-}
-
-/** That an expression counts is a change of state. */
-function counted(key: readonly Expression[], place: { readonly rule: number; readonly statement: number }): Step[] {
-  return key.some(counts) ? [{ kind: "change", ...place }] : [];
-}
-
-function counts(expression: Expression): boolean {
-  switch (expression.kind) {
-    case "numgen":
-      return expression.mode === "inc";
-    case "bitwise":
-      return counts(expression.of);
-    case "map":
-      return expression.key.some(counts);
-    case "hash":
-      return expression.inputs.some(counts);
-    default:
-      return false;
-  }
-}
-
 function readVerdict(verdict: Verdict, rule: ResolvedRule, resolved: ResolvedRuleSet, refuse: Step): Step[] {
   switch (verdict.kind) {
     case "continue":
@@ -210,91 +170,6 @@ function readVerdict(verdict: Verdict, rule: ResolvedRule, resolved: ResolvedRul
     default:
       return [refuse];
   }
-}
-
-/** NAT to what is fixed of it and what maps say; undefined where a map is written by rules. */
-function readTranslation(
-  { kind, to, mapped }: DnatAction | SnatAction | RedirectAction,
-  rule: ResolvedRule,
-  at: LookupPlace,
-  reader: LookupReader,
-): Step[] | undefined {
-  const place = { rule: at.rule, statement: at.statement };
-  const refuse: Step = { kind: "end", end: { kind: "refuse", ...place } };
-  const end = (range: NatRange): Step[] =>
-    isForFamily(range, reader.family)
-      ? [{ kind: "end", end: { kind, to: kind === "redirect" ? range : settled(range) } }]
-      : [];
-  if (mapped === undefined) return end(to);
-  const through = (
-    map: MapExpression,
-    form: string,
-    draws: number,
-    next: (data: readonly KeyPart[]) => Step[],
-  ): Step[] | undefined => {
-    const elements = elementsOf(map.map, rule) as readonly DataElement[] | undefined;
-    if (elements === undefined) return undefined;
-    const lookup = { key: map.key, alike: false, negate: false, changes: false, refusal: [refuse] };
-    const choices = (): Choice[] => elements.map(({ key, data }) => ({ key, steps: next(data) }));
-    return [...counted(map.key, place), reader.step(form, { ...at, draws }, rule, lookup, choices)];
-  };
-  const toPorts = (part: KeyPart): NatRange["ports"] => {
-    const span = spanOf(part);
-    return typeof span?.first === "number" && typeof span.last === "number" ? [span.first, span.last] : undefined;
-  };
-  if (mapped.addresses !== undefined && mapped.ports !== undefined) return undefined;
-  if (mapped.addresses !== undefined)
-    return through(mapped.addresses, "addresses", at.draws, (data) => {
-      const span = spanOf(data[0]!);
-      const ports = data[1] === undefined ? to.ports : toPorts(data[1]);
-      if (span === undefined || (data[1] !== undefined && ports === undefined)) return [refuse];
-      return end({ ...to, addresses: [span.first, span.last], ...(ports === undefined ? {} : { ports }) });
-    });
-  return through(mapped.ports!, "ports", at.draws, (data) => {
-    const ports = toPorts(data[0]!);
-    return ports === undefined ? [refuse] : end({ ...to, ports });
-  });
-}
-
-/** A mark made of marks and constants, or what a map or a draw says; undefined for all else. */
-function readAssignment(
-  { field, value }: AssignAction,
-  rule: ResolvedRule,
-  at: LookupPlace,
-  reader: LookupReader,
-): Step[] | undefined {
-  const affine = (expression: Expression): ((sight: Pick<Sight, "mark" | "ctmark">) => Mark) | undefined => {
-    if (expression.kind === "field" && (expression.field === "mark" || expression.field === "ctmark")) {
-      const { field: from } = expression;
-      return (sight) => sight[from];
-    }
-    if (expression.kind === "value") {
-      const constant = singleValue(expression.value);
-      return typeof constant === "number" ? () => ({ ofMark: 0, ofCtmark: 0, flip: constant }) : undefined;
-    }
-    if (expression.kind !== "bitwise") return undefined;
-    const { of, mask, xor } = expression;
-    const inner = affine(of);
-    if (inner === undefined || typeof mask !== "number" || typeof xor !== "number") return undefined;
-    return (sight) => changeMark(inner(sight), mask, xor);
-  };
-  const made = affine(value);
-  if (made !== undefined) return [havingKey([value], rule, at, reader), { kind: "assign", field, value: made }];
-  if (value.kind !== "map") return undefined;
-  const elements = elementsOf(value.map, rule) as readonly DataElement[] | undefined;
-  if (elements === undefined) return undefined;
-  const refuse: Step = { kind: "end", end: { kind: "refuse", rule: at.rule, statement: at.statement } };
-  const lookup = { key: value.key, alike: false, negate: false, changes: false, refusal: [refuse] };
-  const choices = (): Choice[] =>
-    elements.map(({ key, data }) => {
-      const constant = singleValue(data[0]!);
-      return {
-        key,
-        steps: [typeof constant === "number" ? { kind: "set-mark", field, clear: 0xffffffff, xor: constant } : refuse],
-      };
-    });
-  const { rule: id, statement } = at;
-  return [...counted(value.key, { rule: id, statement }), reader.step("rules", at, rule, lookup, choices)];
 }
 
 /** Numbers the rule draws before a statement. */
@@ -319,15 +194,4 @@ function drawsOf(s: Statement): number {
     default:
       return 0;
   }
-}
-
-/** Where a destination is one address and at most one port, the flags for the choice among many say nothing. */
-function settled(to: NatRange): NatRange {
-  const { addresses, ports } = to;
-  if (addresses === undefined || !isOne(addresses) || (ports !== undefined && ports[0] !== ports[1])) return to;
-  return { addresses, ...(ports === undefined ? {} : { ports }) };
-}
-
-function isOne([first, last]: NonNullable<NatRange["addresses"]>): boolean {
-  return String(addressWords(first)) === String(addressWords(last));
 }

@@ -11,24 +11,24 @@ const long = process.env.CHAINWALK_LONG === "1";
 const seed = Number(process.env.CHAINWALK_SEED ?? 20261126);
 const rerun = `rerun: CHAINWALK_SEED=${seed} npx vitest run --config test/vitest.config.ts test/engine/verify/random-nft-rule-sets.test.ts`;
 
-/** What a proof may say instead of an answer: too entangled for so little room, or a statement it does not read. */
-const HONEST = /^(the budget of memory was used up|the statement [a-z-]+ of rule .* cannot be proved yet)$/;
+/** What a proof may say instead of an answer where so little room is given. */
+const HONEST = "the budget of memory was used up";
 
-describe("random rule sets over the language of nftables", () => {
+describe.each(["ip", "ip6"] as const)("random rule sets over the language of nftables, packets of %s", (family) => {
   it("are proved equal", { timeout: 3_600_000 }, () => {
-    const runs = long ? 500 : 60;
+    const runs = long ? 500 : 50;
     let proved = 0;
     fc.assert(
-      fc.property(arbitraryNft("ip"), (tables) => {
+      fc.property(arbitraryNft(family), (tables) => {
         const text = formatNft(tables);
         const { ruleset, problems } = readRules(new TextEncoder().encode(text));
         expect(ruleset, JSON.stringify(problems)).toBeDefined();
         const resolved = resolve(ruleset!);
         if (resolved.problems.some((problem) => problem.severity === "error")) return;
-        const found = verify(compile(resolved, NODE), { witnesses: 10, nodes: 400_000 });
+        const found = verify(compile(resolved, NODE), { witnesses: 10, nodes: 4_000_000 });
         expect(found.counterexample, `${text}\n${rerun}`).toBeUndefined();
         if (found.reason !== undefined) {
-          expect(found.reason, `${text}\n${rerun}`).toMatch(HONEST);
+          expect(found.reason, `${text}\n${rerun}`).toBe(HONEST);
           expect([found.equal, found.share < 1]).toEqual([false, true]);
           return;
         }
@@ -37,6 +37,6 @@ describe("random rule sets over the language of nftables", () => {
       }),
       { seed, numRuns: runs, endOnFailure: true },
     );
-    expect(proved, "many rule sets must be proved").toBeGreaterThan(runs / 5);
+    expect(proved, `nearly all must be proved; ${rerun}`).toBeGreaterThanOrEqual(runs * 0.9);
   });
 });
