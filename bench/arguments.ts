@@ -15,12 +15,20 @@ export interface BenchOptions {
   /** Seconds that the whole run may take: as many rounds of processes as fit, at least one. */
   readonly duration: number;
   readonly engines: readonly EngineName[];
+  /** Which part of the study to measure; absent: all of it. */
+  readonly shard?: Shard;
   /** The dist folder of another build to measure against, interleaved. */
   readonly against?: string;
   /** Directory of the results. */
   readonly out: string;
   /** The record on standard output, instead of the tables. */
   readonly json: boolean;
+}
+
+/** A part of a study: the index is counted from 1. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
 }
 
 export const QUICK_DURATION = 40;
@@ -69,6 +77,7 @@ export function parseArguments(words: readonly string[], studies: ReadonlyMap<st
       parseWhole(1, 86_400),
     )
     .option("--engine <name,...>", `any of ${ENGINES.join(", ")}`, parseList(ENGINES), [...ENGINES])
+    .option("--shard <i/n>", "measure the i-th of n parts; chainwalk report merges them", parseShard)
     .option("--against <dir>", "measure the build in this dist folder too, interleaved")
     .option("--out <dir>", "where results go", "bench/results")
     .option("--json", "print the record (the JSON of the results) instead of tables")
@@ -81,6 +90,7 @@ export function parseArguments(words: readonly string[], studies: ReadonlyMap<st
     seed: number;
     duration?: number;
     engine: EngineName[];
+    shard?: Shard;
     against?: string;
     out: string;
     json?: true;
@@ -96,6 +106,8 @@ export function parseArguments(words: readonly string[], studies: ReadonlyMap<st
     seed: given.seed,
     duration: given.duration ?? (quick ? QUICK_DURATION : defaults.duration),
     engines: given.engine,
+    // One part of one is all of it.
+    ...(given.shard === undefined || given.shard.count === 1 ? {} : { shard: given.shard }),
     ...(given.against === undefined ? {} : { against: given.against }),
     out: given.out,
     json: given.json === true,
@@ -115,6 +127,7 @@ Examples:
   npm run bench
   npm run bench -- --quick
   npm run bench -- --study mix --services 1000,10000 --seed 7
+  seq 3 | parallel npm run bench -- --shard {}/3 --out shards && npx chainwalk report shards
   npm run bench -- --against ../other-checkout/dist --services 1000 --duration 60`;
 }
 
@@ -146,6 +159,15 @@ export function parseWhole(least: number, most: number): (text: string) => numbe
 export function parseSizes(text: string): number[] {
   const sizes = text.split(",").map(parseWhole(3, MOST_SERVICES));
   return [...new Set(sizes)].sort((a, b) => a - b);
+}
+
+const MOST_SHARDS = 1000;
+
+function parseShard(text: string): Shard {
+  const [index, count] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).slice(1).map(Number);
+  if (index === undefined || count === undefined || index < 1 || index > count || count > MOST_SHARDS)
+    throw new InvalidArgumentError(`It must be i/n with i from 1 to n, and n at most ${MOST_SHARDS}: 1/3, 2/3, 3/3.`);
+  return { index, count };
 }
 
 /** Reads names with commas between them; the result is in the order of `all`. */

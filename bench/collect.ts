@@ -1,9 +1,9 @@
 import {
   type BenchCase,
-  compareFactors,
   type Dataset,
   describeFactors,
   type Factors,
+  inOrder,
   type Measurement,
   type MeasuringProcess,
   type Picks,
@@ -51,13 +51,10 @@ export class Collection {
 
   /** Ordered by factors, whatever order the processes ran in. */
   list(): Pick<Measurement, "datasets" | "processes" | "cases" | "picks"> {
-    const byFactors = (a: { factors: Factors }, b: { factors: Factors }) => compareFactors(a.factors, b.factors);
-    return {
-      datasets: [...this.datasets.values()].sort((a, b) => a.services - b.services || a.endpoints - b.endpoints),
-      processes: [...this.processes],
-      cases: [...this.cases.values()].sort(byFactors),
-      picks: [...this.sampledPicks.values()].sort(byFactors),
-    };
+    const datasets = [...this.datasets.values()];
+    const cases = [...this.cases.values()];
+    const picks = [...this.sampledPicks.values()];
+    return { processes: [...this.processes], ...inOrder({ datasets, cases, picks }) };
   }
 }
 

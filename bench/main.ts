@@ -5,7 +5,7 @@ import { ArgumentError, parseArguments } from "./arguments.js";
 import { showProgress } from "./progress.js";
 import { runStudy } from "./run-study.js";
 import { studies } from "./studies/index.js";
-import { writeResults } from "./write-results.js";
+import { writeResults, writeShard } from "./write-results.js";
 
 async function main(words: string[]): Promise<void> {
   const options = parseArguments(words, studies);
@@ -19,10 +19,14 @@ async function main(words: string[]): Promise<void> {
   const command = ["npm", "run", "bench", ...(words.length > 0 ? ["--", ...words] : [])];
   const record = await runStudy(study, options, command, progress.show);
   progress.clear();
-  process.stdout.write(options.json ? formatMeasurement(record) : formatText(documentOf(record)));
-  const files = await writeResults(options.out, record);
+  if (options.json) process.stdout.write(formatMeasurement(record));
+  else if (options.shard === undefined) process.stdout.write(formatText(documentOf(record)));
+  const files = await (options.shard === undefined
+    ? writeResults(options.out, record)
+    : writeShard(options.out, record));
   const list = `Written to ${options.out}: ${files.map((file) => basename(file)).join(", ")}\n`;
   (options.json ? process.stderr : process.stdout).write(list);
+  if (options.shard !== undefined) return;
   // Like `report --compare`: the answer to "is this build as fast as the other" may be no.
   if (compareBuilds(record)?.judged.some(({ outcome }) => outcome === "slower")) process.exitCode = 1;
 }

@@ -1,5 +1,5 @@
 import type { PacketKind } from "../src/index.js";
-import type { EngineName } from "./arguments.js";
+import type { EngineName, Shard } from "./arguments.js";
 import type { LengthsName } from "./workload/lengths.js";
 import type { Destination } from "./workload/pool.js";
 
@@ -66,6 +66,12 @@ export function orderRound<T extends { readonly most?: number }>(all: readonly T
   const from = (round * Math.ceil(plans.length / 3)) % plans.length;
   const rotated = [...plans.slice(from), ...plans.slice(0, from)];
   return round % 2 === 0 ? rotated : rotated.reverse();
+}
+
+/** A shard's part of a study: neighbours, as they are the ones that are compared with each other. All parts in order are the whole. */
+export function partOf<T>(all: readonly T[], { index, count }: Shard): T[] {
+  const bound = (parts: number) => Math.floor((parts * all.length) / count);
+  return all.slice(bound(index - 1), bound(index));
 }
 
 /** The rule sets that plans measure on, each once. */

@@ -1,12 +1,13 @@
+import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import { join } from "node:path";
 import { type Factors, MEASUREMENT_SCHEMA, type Measurement } from "../src/index.js";
-import type { BenchOptions } from "./arguments.js";
+import { ArgumentError, type BenchOptions } from "./arguments.js";
 import { Collection } from "./collect.js";
 import { findCompiler, installedVersion, readEnvironment } from "./environment.js";
-import { datasetsOf, describePlan, type MeasuringPlan, orderRound, Timetable } from "./plan.js";
+import { datasetsOf, describePlan, type MeasuringPlan, orderRound, partOf, Timetable } from "./plan.js";
 import { runProcess, type Scratch, stopProcesses, THIS_BUILD } from "./processes.js";
 import { COMPILER_FLAGS, compileReferences } from "./reference/compile.js";
 import type { Study } from "./studies/study.js";
@@ -45,7 +46,10 @@ export async function runStudy(
       compiler: compiler !== null && failure === undefined,
       benchmarkJs: installedVersion("benchmark") !== null,
     };
-    const { plans, notes } = study.plan(options, equipment);
+    const { plans: whole, notes } = study.plan(options, equipment);
+    const plans = options.shard === undefined ? whole : partOf(whole, options.shard);
+    if (plans.length === 0)
+      throw new ArgumentError(`error: option '--shard <i/n>': ${sayTooFew(study.name, whole.length)}`, 2);
     if (failure !== undefined) notes.push(`The C programs did not compile: ${failure}`);
     const collection = new Collection();
     for (const plan of datasetsOf(plans)) {
@@ -55,7 +59,7 @@ export async function runStudy(
     const rounds = await runRounds({ plans, options, collection, notes, elapsed, show, scratch: { directory } });
     const run = {
       command: [...command],
-      shard: null,
+      shard: options.shard === undefined ? null : { ...options.shard, plan: digestPlan(whole, options) },
       started: started.toISOString(),
       seconds: elapsed(),
       rounds,
@@ -67,6 +71,15 @@ export async function runStudy(
     for (const signal of INTERRUPTS) process.off(signal, interrupt);
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+function sayTooFew(study: string, processes: number): string {
+  return `the study ${study} is one of ${processes} processes with these options: there can be no more shards than that.`;
+}
+
+/** What tells shards of one study from those of another: all that is to be measured, and how long. */
+function digestPlan(plans: readonly MeasuringPlan[], { duration, against }: BenchOptions): string {
+  return createHash("sha256").update(JSON.stringify({ plans, duration, against })).digest("hex");
 }
 
 interface Session {

@@ -16,13 +16,24 @@ export async function writeResults(directory: string, record: Measurement): Prom
   return all.map(([name]) => join(directory, name));
 }
 
+/** Writes the record of a shard, and draws nothing: `chainwalk report` does when all are there. */
+export async function writeShard(directory: string, record: Measurement): Promise<string[]> {
+  await mkdir(directory, { recursive: true });
+  const { index, count } = record.runs[0]!.shard!;
+  const file = join(directory, `${record.study}.shard-${index}-of-${count}.json`);
+  await writeFile(file, formatMeasurement(record));
+  return [file];
+}
+
 /** Records of other studies; what is none, or of another version, is passed over. */
 async function readOthers(directory: string, study: string): Promise<Measurement[]> {
   const names = (await readdir(directory)).filter((name) => name.endsWith(".json") && name !== `${study}.json`).sort();
   const records: Measurement[] = [];
   for (const name of names) {
     try {
-      records.push(parseMeasurement(await readFile(join(directory, name), "utf8")));
+      const record = parseMeasurement(await readFile(join(directory, name), "utf8"));
+      const isShard = record.runs.length === 1 && record.runs[0]!.shard !== null;
+      if (!isShard && record.study !== study) records.push(record);
     } catch {
       continue;
     }

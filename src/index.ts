@@ -144,6 +144,7 @@ export { drawFiles, PAGE } from "./report/files.js";
 export { formatCsv } from "./report/formats/csv.js";
 export { renderSvg } from "./report/formats/svg.js";
 export { formatText } from "./report/formats/text.js";
+export { inOrder, MergeError, mergeRecords, type NamedRecord } from "./report/merge.js";
 export {
   type BenchCase,
   type BenchEnvironment,

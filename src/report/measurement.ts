@@ -158,12 +158,22 @@ const environment = z.strictObject({
   timerResolution: z.number().nonnegative(),
 });
 
+const shard = z
+  .strictObject({
+    /** Counted from 1. */
+    index: z.number().int().positive(),
+    count: z.number().int().min(2),
+    /** SHA-256 of what all shards together are to measure, in hexadecimal: shards of one study have the same. */
+    plan: z.string().regex(/^[0-9a-f]{64}$/),
+  })
+  .refine(({ index, count }) => index <= count, "there are not so many shards");
+
 /** One call of the measuring program. A record merged of shards has several. */
 const run = z.strictObject({
   /** Words that make it again. */
   command: z.array(z.string()),
-  /** Which part of the study it measured; null: all of it. Index counted from 1. */
-  shard: z.strictObject({ index: z.number().int().positive(), count: z.number().int().positive() }).nullable(),
+  /** Which part of the study it measured; null: all of it. */
+  shard: shard.nullable(),
   /** ISO 8601. */
   started: z.string(),
   seconds: z.number().nonnegative(),

@@ -8,7 +8,13 @@ export const LEAST_CPU_SHARE = 0.9;
 
 /** Why no time of this run can be trusted; undefined: nothing speaks against it. */
 export function findNoise(record: Measurement): string | undefined {
-  return findUnsteady(record) ?? findBusy(record.cases);
+  return findStrangers(record) ?? findUnsteady(record) ?? findBusy(record.cases);
+}
+
+/** Shards came from machines of different kinds: a ratio between them is one of machines. */
+export function findStrangers({ runs }: Pick<Measurement, "runs">): string | undefined {
+  const machines = new Set(runs.map(({ environment: { cpu, node } }) => `${cpu}, Node ${node}`));
+  return machines.size > 1 ? `its shards were measured on ${[...machines].join(" and on ")}` : undefined;
 }
 
 /** The machine was at times slower than at others: the yardstick, which is always the same work, shows it. */

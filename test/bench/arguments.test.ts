@@ -31,6 +31,7 @@ describe("parseArguments", () => {
     ["engines keep their order", ["--engine", "indexed,linear"], { engines: ["linear", "indexed"] }],
     ["a quick run of another study", ["--study", "scale", "--quick"], { services: [1000], duration: QUICK_DURATION }],
     ["another build", ["--against", "x/dist"], { against: "x/dist" }],
+    ["a part", ["--shard", "2/3"], { shard: { index: 2, count: 3 } }],
     ["a duration of its own", ["--quick", "--duration", "9"], { duration: 9 }],
     [
       "all others",
@@ -39,6 +40,10 @@ describe("parseArguments", () => {
     ],
   ])("%s", (_, words, expected) => {
     expect(parse(...words)).toMatchObject(expected);
+  });
+
+  it("takes one part of one for all of it", () => {
+    expect(parse("--shard", "1/1")).toEqual(parse());
   });
 
   it.each([
@@ -50,6 +55,9 @@ describe("parseArguments", () => {
     [["--duration", "0"], "from 1 to"],
     [["--engine", "ipvs"], '"ipvs" is none of linear, indexed, string-map'],
     [["--study", "nothing"], "lookup"],
+    [["--shard", "0/3"], "i/n with i from 1 to n"],
+    [["--shard", "4/3"], "i/n with i from 1 to n"],
+    [["--shard", "1"], "i/n with i from 1 to n"],
     [["--unknown"], "unknown option"],
     [["surplus"], "too many arguments"],
   ])("refuses %j and says why", (words, why) => {

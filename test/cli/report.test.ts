@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { formatMeasurement } from "../../src/report/measurement.js";
+import { formatMeasurement, parseMeasurement } from "../../src/report/measurement.js";
 import { makeRecord, scaleTimes } from "../report/record.js";
+import { makeShards } from "../report/shards.js";
 import { chainwalk, words } from "./command-line.js";
 
 const record = makeRecord([100, 1000]);
@@ -68,6 +69,22 @@ describe("chainwalk report", () => {
     expect(busy.exitCode).toBe(0);
   });
 
+  it("merges shards of one directory or of several, and writes the record they make", async () => {
+    const [first, second] = makeShards(record, 2).map((shard) => formatMeasurement(shard.record));
+    const together = await chainwalk(words("report r --out o"), { "r/1.json": first!, "r/2.json": second! });
+    const apart = await chainwalk(words("report a b --out o"), { "a/1.json": first!, "b/2.json": second! });
+    expect(together.exitCode).toBe(0);
+    expect(apart.written).toEqual(together.written);
+    const merged = together.written.get("o/lookup.json")!;
+    expect(parseMeasurement(merged).cases).toHaveLength(record.cases.length);
+    const again = await chainwalk(words("report r --out o"), {
+      "r/1.json": first!,
+      "r/2.json": second!,
+      "r/x.json": merged,
+    });
+    expect(again.written).toEqual(together.written);
+  });
+
   it.each([
     ["nothing changed", text, 0, "0 slower, 0 faster"],
     ["half as much again", slower, 1, "slower"],
@@ -102,8 +119,21 @@ describe("chainwalk report", () => {
       { "r/a.json": text.replace('"rounds":[{"process":0', '"rounds":[{"process":99') },
       /^r\/a.json:2:\d+: .*there is no process 99/,
     ],
-    ["an overlay of two", "report --overlay a b", {}, /one directory is drawn at a time/],
+    ["an overlay of several and no place for the files", "report --overlay a b", {}, /--out must say where/],
     ["an overlay that compares", "report --overlay --compare a b", {}, /cannot be used with/],
+    [
+      "a shard without the others",
+      "report r",
+      { "r/1.json": formatMeasurement(makeShards(record, 3)[0]!.record) },
+      /^r\/1.json:1:1: not all shards of the study lookup are here: 2\/3, 3\/3 missing/,
+    ],
+    [
+      "a shard beyond the last",
+      "report r",
+      { "r/1.json": text.replace('"shard":null', `"shard":{"index":4,"count":3,"plan":"${"0".repeat(64)}"}`) },
+      /^r\/1.json:1:\d+: .*there are not so many shards/,
+    ],
+    ["several directories and no place for the files", "report a b", {}, /--out must say where/],
     ["one path to compare", "report --compare r", {}, /--compare takes two paths/],
     [
       "nothing in common",

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { compareRuns, type Comparison } from "../../report/compare/document.js";
 import { drawFiles, drawOverlay, PAGE, PUBLISHED } from "../../report/files.js";
 import { formatText } from "../../report/formats/text.js";
+import { formatMeasurement } from "../../report/measurement.js";
 import { parseCurves } from "../../report/published/curves.js";
 import { compareWithPublished } from "../../report/published/document.js";
 import { ANSWER_NO, DONE, UsageError } from "../failure.js";
@@ -22,7 +23,8 @@ interface ReportOptions {
 
 const HELP = `
 Draws every record of a directory (STUDY.json, as chainwalk bench writes it) again: tables (CSV, Markdown, LaTeX), plots (SVG) and
-one page of all, ${PAGE}. The same records give the same bytes.
+one page of all, ${PAGE}. The same records give the same bytes. Shards (chainwalk bench --shard 1/3, 2/3, 3/3) are merged first, from
+one directory or from several, and STUDY.json is written of them; all must be there, of one seed, commit and command.
 
 --compare tells whether times differ between two runs, BEFORE and AFTER: directories or single records. Each process's times are
 taken in units of a fixed loop it timed itself, so a slower machine is no slower program. Faster or slower is said of what surely
@@ -42,13 +44,15 @@ null where nothing was tested. JSON of redrawing: {written: [path]}.
 Examples:
   chainwalk report bench/results
   chainwalk report bench/results --out paper
+  chainwalk report shards
+  chainwalk report from-host-a from-host-b --out merged
   chainwalk report --overlay bench/results
   chainwalk report --compare results-before results-after
   chainwalk report --compare before/lookup.json after/lookup.json --threshold 10 --json`;
 
 export function define(command: Command, io: Io, finish: (exitCode: number) => void): void {
   command
-    .argument("<paths...>", "the directory of the results; with --compare two directories or records")
+    .argument("<paths...>", "directories or records of results; with --compare two directories or records")
     .option("--compare", "tell whether the second run is slower or faster than the first")
     .addOption(
       new Option("--overlay", "draw the run over published curves, and test the claims on its shape").conflicts(
@@ -71,42 +75,51 @@ export function define(command: Command, io: Io, finish: (exitCode: number) => v
 }
 
 async function redraw(paths: readonly string[], options: ReportOptions, io: Io): Promise<void> {
-  const directory = onlyPath(paths);
-  const written = await writeAll(await drawFiles(await readRecords(directory, io)), directory, options, io);
-  io.write(options.json === true ? `${JSON.stringify({ written })}\n` : sayWritten(written));
+  const out = placeOf(paths, options);
+  const records = await readRecords(paths, io);
+  const merged = records
+    .filter(({ runs }) => runs.length > 1)
+    .map((record) => [`${record.study}.json`, formatMeasurement(record)] as const);
+  const written = await writeAll([...merged, ...(await drawFiles(records))], out, io);
+  io.write(
+    options.json === true
+      ? `${JSON.stringify({ written })}
+`
+      : sayWritten(written),
+  );
 }
 
 /** The curves that come with the package. */
 const CURVES = "datasets/published/curves.json";
 
 async function overlay(paths: readonly string[], options: ReportOptions, io: Io): Promise<number> {
-  const directory = onlyPath(paths);
-  const records = await readRecords(directory, io);
+  const out = placeOf(paths, options);
+  const records = await readRecords(paths, io);
   const bytes = await io.readFile(fileURLToPath(new URL(CURVES, findPackage().folder)));
   const published = compareWithPublished(records, parseCurves(new TextDecoder().decode(bytes)));
-  const written = await writeAll(await drawOverlay(published.document, records), directory, options, io);
+  const written = await writeAll(await drawOverlay(published.document, records), out, io);
   const claims = published.results.map(({ claim: { id, says }, ...rest }) => ({ id, says, ...rest }));
   if (options.json === true) io.write(`${JSON.stringify({ claims, written }, undefined, 1)}\n`);
   else io.write(`${formatText(published.document)}\n${sayWritten(written)}`);
   return claims.some(({ outcome }) => outcome === "fail") ? ANSWER_NO : DONE;
 }
 
-function onlyPath(paths: readonly string[]): string {
-  const [path, more] = paths;
-  if (path === undefined || more !== undefined)
-    throw new UsageError("one directory is drawn at a time; --compare takes two");
-  return path;
+/** Where files go: where the user wants them, or else beside the records. */
+function placeOf(paths: readonly string[], { out }: ReportOptions): string {
+  const [first, more] = paths;
+  if (out !== undefined) return out;
+  if (more !== undefined) throw new UsageError("of several paths --out must say where the files go");
+  return first!.endsWith(".json") ? join(first!, "..") : first!;
 }
 
-/** Writes files to where the user wants them, or else beside the records; gives their paths. */
-async function writeAll(
-  files: ReadonlyMap<string, string>,
-  directory: string,
-  { out = directory.endsWith(".json") ? join(directory, "..") : directory }: ReportOptions,
-  io: Io,
-): Promise<string[]> {
-  for (const [name, text] of files) await io.writeFile(join(out, name), text);
-  return [...files.keys()].map((name) => join(out, name));
+/** Writes files into a directory; gives their paths. */
+async function writeAll(files: Iterable<readonly [string, string]>, directory: string, io: Io): Promise<string[]> {
+  const written: string[] = [];
+  for (const [name, text] of files) {
+    await io.writeFile(join(directory, name), text);
+    written.push(join(directory, name));
+  }
+  return written;
 }
 
 const sayWritten = (written: readonly string[]): string => `Written: ${written.join(", ")}\n`;
@@ -115,7 +128,7 @@ async function compare(paths: readonly string[], options: ReportOptions, io: Io)
   const [before, after, more] = paths;
   if (before === undefined || after === undefined || more !== undefined)
     throw new UsageError("--compare takes two paths: the run before and the run after");
-  const comparisons = compareRuns(await readRecords(before, io), await readRecords(after, io), options.threshold);
+  const comparisons = compareRuns(await readRecords([before], io), await readRecords([after], io), options.threshold);
   if (comparisons.length === 0) throw new UsageError(`${before} and ${after} have no study in common`);
   if (options.json === true) io.write(`${JSON.stringify(comparisons.map(jsonComparison), undefined, 1)}\n`);
   else io.write(`${comparisons.map(({ document }) => formatText(document)).join("\n")}\n`);

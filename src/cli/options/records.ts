@@ -1,6 +1,7 @@
 /** Records of studies: one file, or all that lie in a directory. */
 import { join } from "node:path";
 import { describeIssue, type Measurement, MeasurementError, parseMeasurement } from "../../report/measurement.js";
+import { MergeError, mergeRecords, type NamedRecord } from "../../report/merge.js";
 import { error, ProblemError } from "../../ruleset/problem.js";
 import { spanAt } from "../../syntax/input.js";
 import { InputError } from "../failure.js";
@@ -8,9 +9,22 @@ import type { Io } from "../io.js";
 import { type JsonNode, parseJson } from "../json-text.js";
 import { readInput, unreadable } from "../read-input.js";
 
-/** Records at a path, by the names of their files. Throws InputError where there is none, or one is damaged. */
-export async function readRecords(path: string, io: Io): Promise<Measurement[]> {
-  if (path.endsWith(".json")) return [await readRecord(path, io)];
+/**
+ * One record of each study that lies at the paths, shards merged. Throws InputError where there is none, one is damaged, or they do not
+ * make up studies.
+ */
+export async function readRecords(paths: readonly string[], io: Io): Promise<Measurement[]> {
+  const named = (await Promise.all(paths.map((path) => readPath(path, io)))).flat();
+  try {
+    return mergeRecords(named);
+  } catch (failure) {
+    if (!(failure instanceof MergeError)) throw failure;
+    throw new InputError({ file: failure.file }, [error("no-whole-study", failure.message)]);
+  }
+}
+
+async function readPath(path: string, io: Io): Promise<NamedRecord[]> {
+  if (path.endsWith(".json")) return [{ name: path, record: await readRecord(path, io) }];
   let names: readonly string[];
   try {
     names = (await io.readDirectory(path)).filter((name) => name.endsWith(".json")).toSorted();
@@ -21,7 +35,8 @@ export async function readRecords(path: string, io: Io): Promise<Measurement[]> 
     throw new InputError({ file: path }, [
       error("no-record", "no record lies here: expected the directory of chainwalk bench, with STUDY.json in it"),
     ]);
-  return Promise.all(names.map((name) => readRecord(join(path, name), io)));
+  const files = names.map((name) => join(path, name));
+  return Promise.all(files.map(async (name) => ({ name, record: await readRecord(name, io) })));
 }
 
 async function readRecord(path: string, io: Io): Promise<Measurement> {
