@@ -47,7 +47,34 @@ describe("formatCsv", () => {
     for (let i = 0; i < rows.length; i++) {
       expect(cell(i, "seed")).toBe("1");
       expect(cell(i, "cpu")).toBe('Example "Fast" CPU, 3 GHz, 2 CPUs');
-      expect(cell(i, "flags")).toBe("--max-old-space-size=4096");
+      expect(cell(i, "flags")).toBe("'--max-old-space-size=4096");
     }
   });
+
+  it.each(["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])(
+    "holds no cell a spreadsheet would run: %j",
+    (sign) => {
+      const evil = `${sign}cmd|' /C calc'!A0,"x"`;
+      const run = record.runs[0]!;
+      const environment = { ...run.environment, cpu: evil, node: evil, kernel: evil, platform: evil, compiler: evil };
+      const hostile = {
+        ...record,
+        seed: -7,
+        runs: [{ ...run, command: [evil], started: evil, environment: { ...environment, nodeFlags: [evil] } }],
+        cases: record.cases.map((one) => ({
+          ...one,
+          per: evil,
+          factors: { ...one.factors, engine: evil, change: evil },
+        })),
+      };
+      const [names, ...lines] = parseCsv(formatCsv(hostile));
+      for (const line of lines) {
+        const named = Object.fromEntries(line.map((text, i) => [names![i], text]));
+        for (const name of ["engine", "change", "per", "started", "compiler", "flags"])
+          expect(named[name]).toBe(`'${evil}`);
+        expect(named.seed).toBe("-7");
+        for (const text of line) expect(text).toMatch(/^(-?[\d.]+$|[^=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]|$)/);
+      }
+    },
+  );
 });

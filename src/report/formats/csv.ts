@@ -1,6 +1,7 @@
 import { describeRun } from "../environment.js";
 import { type BenchCase, EXACT_NAMES, FACTOR_NAMES, type Measurement } from "../measurement.js";
 import { median } from "../../stats/summary.js";
+import { escapeCsv } from "./escape.js";
 import { countOutliers, medianInterval, summarizeRounds } from "../rounds.js";
 
 /** What is computed from the samples of a case, in its unit per operation where it is no count. */
@@ -24,7 +25,7 @@ const summaries: Readonly<Record<string, (one: BenchCase) => string | number>> =
 
 /**
  * One line a case (RFC 4180, lines end in CRLF): its factors and exact columns as far as the record has any, then summaries of its samples. What
- * says nothing is left empty. The run stands in the last columns of every line.
+ * says nothing is left empty; an apostrophe stands before text that a spreadsheet would run. The run stands in the last columns of every line.
  */
 export function formatCsv(record: Measurement): string {
   const run = describeRun(record);
@@ -38,7 +39,7 @@ export function formatCsv(record: Measurement): string {
   ]);
   const titles = [...factors, ...exact].map(snakeCase);
   const head = [...titles, ...Object.keys(summaries), ...run.map(([name]) => name)];
-  return [head, ...lines].map((fields) => `${fields.map((field) => quote(String(field))).join(",")}\r\n`).join("");
+  return [head, ...lines].map((fields) => `${fields.map((field) => escapeCsv(String(field))).join(",")}\r\n`).join("");
 }
 
 function snakeCase(name: string): string {
@@ -47,8 +48,4 @@ function snakeCase(name: string): string {
 
 function round(value: number): number {
   return Math.round(value * 1000) / 1000;
-}
-
-function quote(field: string): string {
-  return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
 }

@@ -54,3 +54,13 @@ export function escapeLatex(text: string): string {
     .replace(/[\\{}$&#%_^~<>|"±]/g, (character) => LATEX[character]!)
     .replace(/[^\u0020-\u007e]/g, "?");
 }
+
+/** What a spreadsheet takes for the beginning of a formula (OWASP, CSV Injection), in the width of Latin and of CJK letters. */
+const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+const NUMBER = /^-?\d+(\.\d+)?$/;
+
+/** For a field of CSV (RFC 4180): a number stays one, a text is never run as a formula, for an apostrophe goes before it. */
+export function escapeCsv(field: string): string {
+  const text = FORMULA.test(field) && !NUMBER.test(field) ? `'${field}` : field;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
