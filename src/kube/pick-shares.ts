@@ -28,6 +28,12 @@ export function pickShares(mechanism: PickMechanism, n: number): number[] {
   }
 }
 
+/** The exact share of the numbers from `first` to `last` of `numgen random mod N`, 1 <= N < 2^32, as a double. */
+export function numgenShare([first, last]: readonly [first: number, last: number], mod: number): number {
+  const from = (value: number): bigint => ((BigInt(value) << 32n) + BigInt(mod) - 1n) / BigInt(mod);
+  return Number(from(last + 1) - from(first)) / DRAWS;
+}
+
 function sequential(n: number, decimals: Decimals): number[] {
   const thresholds = Array.from({ length: n }, (_, i) => evenThreshold(n - i, decimals));
   // Where 1 / n is printed as 0, as by five decimals beyond 200,000 endpoints, the rule never matches.

@@ -12,7 +12,9 @@ export interface ReadEndpoint {
   readonly spelled: string | undefined;
   /** Of its rule: it takes threshold / 2^31 of the packets that reach it; 2^31 where it has no draw. */
   readonly threshold: number;
-  /** Its share of all packets that come to the choice: the exact product of the thresholds, as a double. */
+  /** Of one draw for all (nftables mode): the numbers that lead to it, both ends included. */
+  readonly numbers?: readonly [first: number, last: number];
+  /** Its share of all packets that come to the choice: the exact product of the thresholds, or its part of the numbers, as a double. */
   readonly probability: number;
 }
 
@@ -21,8 +23,8 @@ export interface EndpointChoice {
   readonly endpoints: readonly ReadEndpoint[];
   /** Session affinity by client address, in seconds; 0: none. */
   readonly affinitySeconds: number;
-  /** One draw among all of them, each with the same part (nftables mode); thresholds say nothing then. */
-  readonly even?: true;
+  /** One number below this is drawn for all of them (nftables mode); thresholds say nothing then. */
+  readonly mod?: number;
 }
 
 const ALWAYS = 2 ** 31;

@@ -1,7 +1,9 @@
 import { type Command, Option } from "commander";
 import { largestBias, shares } from "../../kube/choice-precision.js";
-import { MOST_PICKED, type PickMechanism, pickMechanisms, pickShares } from "../../kube/pick-shares.js";
+import { MOST_PICKED, numgenShare, type PickMechanism, pickMechanisms, pickShares } from "../../kube/pick-shares.js";
+import type { ReadEndpoint } from "../../kube/read-endpoints.js";
 import { type ReadServicePort, servicesOf } from "../../kube/read-services.js";
+import { formatEndpoint } from "../../packet/address.js";
 import type { RuleSet } from "../../ruleset/types.js";
 import { effectSize, observationsNeeded, powerOf } from "../../stats/power.js";
 import { type BiasPower, drawPower } from "../draw/power.js";
@@ -104,24 +106,33 @@ function choicesOf(ruleset: RuleSet, names: readonly string[] | undefined): Name
 function partsOf(port: ReadServicePort): { local: boolean; parts: number[] }[] {
   const own = port.choice.endpoints;
   const local = port.localChoice?.endpoints ?? [];
-  const even = port.choice.even === true;
+  const same = local.length === own.length && local[0] !== undefined && placeOf(local[0]) === placeOf(own[0]!);
   const both = [
-    { local: false, endpoints: own },
-    { local: true, endpoints: local[0]?.chain === own[0]?.chain && local.length === own.length ? [] : local },
+    { local: false, choice: port.choice, endpoints: own },
+    { local: true, choice: port.localChoice, endpoints: same ? [] : local },
   ];
   return both
     .filter(({ endpoints }) => endpoints.length > 1)
-    .map(({ local: isLocal, endpoints }) => {
+    .map(({ local: isLocal, choice, endpoints }) => {
+      const mod = choice?.mod;
       const taken = new Map<string, number>();
-      const drawn = even ? pickShares("numgen", endpoints.length) : shares(endpoints.map(({ threshold }) => threshold));
+      const drawn =
+        mod === undefined
+          ? shares(endpoints.map(({ threshold }) => threshold))
+          : endpoints.map(({ numbers = [0, -1] }) => numgenShare(numbers, mod));
       drawn.forEach((share, i) => {
-        const { chain } = endpoints[i]!;
-        taken.set(chain, (taken.get(chain) ?? 0) + share);
+        const place = placeOf(endpoints[i]!);
+        taken.set(place, (taken.get(place) ?? 0) + share);
       });
       const parts = [...taken.values()];
       const all = parts.reduce((sum, part) => sum + part, 0);
       return { local: isLocal, parts: parts.map((part) => part / all) };
     });
+}
+
+/** Endpoints have a chain each, or share that of the draw (nftables mode, v1.36). */
+function placeOf({ chain, address, port }: ReadEndpoint): string {
+  return `${chain} ${address === undefined || port === undefined ? "" : formatEndpoint(address, port)}`;
 }
 
 /** Connections needed for an effect of 1, by the number of endpoints; found once for each number. */

@@ -1,7 +1,7 @@
 /** Probabilities as text. */
 import { EVEN } from "../../engine/compile/services.js";
 import type { EndpointChoice } from "../../kube/read-endpoints.js";
-import { dyadic, type Fraction, formatFraction, multiply, ONE, unit } from "../../engine/fraction.js";
+import { dyadic, type Fraction, formatFraction, multiply, ONE, ratio, unit } from "../../engine/fraction.js";
 
 /** A longer fraction is left out where people read. */
 const LONGEST = 24;
@@ -17,11 +17,10 @@ export function percentText(probability: number): string {
   return `${Number((probability * 100).toPrecision(10))} %`;
 }
 
-/** The exact share of each rule of a choice: rule k takes threshold / 2^31 of what the earlier ones left; all the same of an even choice. */
-export function sharesOfChoice({ endpoints, even }: EndpointChoice): Fraction[] {
-  return even === true
-    ? endpoints.map(() => unit(endpoints.length))
-    : sharesOf(endpoints.map(({ threshold }) => threshold));
+/** The exact share of each endpoint: rule k takes threshold / 2^31 of what the earlier ones left; of one draw, each its part of the numbers. */
+export function sharesOfChoice({ endpoints, mod }: EndpointChoice): Fraction[] {
+  if (mod === undefined) return sharesOf(endpoints.map(({ threshold }) => threshold));
+  return endpoints.map(({ numbers: [first, last] = [0, -1] }) => ratio(last - first + 1, mod));
 }
 
 /** The same by thresholds alone. */

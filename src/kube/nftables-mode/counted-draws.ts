@@ -1,6 +1,7 @@
 import { formatEndpoint } from "../../packet/address.js";
 import type { Chain, MapElement, Rule, Statement, Table } from "../../ruleset/types.js";
 import type { CountedChoice, CountedEndpoint } from "../counted-choice.js";
+import { type Draw, drawOf, mapsOf } from "./read-draw.js";
 
 /** `service-ULMVA6XW-ns1/svc1/tcp/p80`; `local-...` chooses among the endpoints of this node. */
 const CHOICE = /^(service|local)-[A-Z2-7]{8}-([^/]+)\/([^/]+)\/(?:tcp|udp|sctp)\/(.*)$/;
@@ -15,13 +16,14 @@ export function countedDraws(table: Table): CountedChoice[] | undefined {
   for (const chain of table.chains)
     for (const rule of chain.rules)
       for (const { verdict } of targetsOf(rule, table)) callers.set(verdict, (callers.get(verdict) ?? 0) + 1);
+  const maps = mapsOf(table);
   let counted = false;
   const choices = table.chains.flatMap((chain): CountedChoice[] => {
     const named = CHOICE.exec(chain.name);
-    const draw = chain.rules.find(isDraw);
-    if (named === null || draw === undefined) return [];
-    const targets = targetsOf(draw, table);
-    const endpoints = endpointsOf(targets, chains);
+    const rule = named === null ? undefined : chain.rules.find((one) => drawOf(one, maps) !== undefined);
+    if (named === null || rule === undefined) return [];
+    const targets = targetsOf(rule, table);
+    const endpoints = endpointsOf(targets, drawOf(rule, maps)!, chains);
     if (endpoints.some(({ counter }) => counter !== undefined)) counted = true;
     const [, kind, namespace, service, port] = named;
     return [
@@ -44,20 +46,6 @@ interface Target {
   readonly times: number;
 }
 
-/** `numgen random mod N vmap { ... }`. */
-function isDraw({ statements }: Rule): boolean {
-  const last = statements[statements.length - 1];
-  if (last?.kind !== "verdict-map" || last.key.length !== 1) return false;
-  const [key] = last.key;
-  return key?.kind === "numgen" && key.mode === "random";
-}
-
-/** The chains of the endpoints a rule draws among, one for each number; undefined where it is no draw. */
-export function drawnChains(rule: Rule, table: Table): string[] | undefined {
-  if (!isDraw(rule)) return undefined;
-  return targetsOf(rule, table).flatMap(({ verdict, times }) => Array<string>(times).fill(verdict));
-}
-
 function targetsOf({ statements }: Rule, table: Table): Target[] {
   const last = statements[statements.length - 1];
   if (last?.kind === "jump" || last?.kind === "goto") return [{ verdict: last.chain, times: 1 }];
@@ -75,10 +63,14 @@ function targetsOf({ statements }: Rule, table: Table): Target[] {
 
 function endpointsOf(
   targets: readonly Target[],
+  draw: Draw,
   chains: ReadonlyMap<string, Chain>,
 ): (Omit<CountedEndpoint, "packets"> & { counter: number | undefined })[] {
-  const all = targets.reduce((sum, { times }) => sum + times, 0);
-  return targets.map(({ verdict, times }) => {
+  const parts = new Map<string | undefined, number>();
+  for (const { chain, numbers } of draw.elements)
+    parts.set(chain, (parts.get(chain) ?? 0) + numbers[1] - numbers[0] + 1);
+  const all = [...parts.values()].reduce((sum, part) => sum + part, 0);
+  return targets.map(({ verdict }) => {
     const rule = chains.get(verdict)?.rules.find((one) => one.statements.some((s) => s.kind === "dnat"));
     const find = <K extends Statement["kind"]>(kind: K): Extract<Statement, { kind: K }> | undefined =>
       rule?.statements.find((s): s is Extract<Statement, { kind: K }> => s.kind === kind);
@@ -86,7 +78,7 @@ function endpointsOf(
     const [address, port] = [to?.addresses?.[0], to?.ports?.[0]];
     return {
       to: address === undefined || port === undefined ? verdict : formatEndpoint(address, port),
-      share: times / all,
+      share: all === 0 ? 0 : (parts.get(verdict) ?? 0) / all,
       counter: find("counter")?.packets,
     };
   });

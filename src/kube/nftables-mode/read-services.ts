@@ -2,10 +2,20 @@ import { type Address, familyOf, sameAddress } from "../../packet/address.js";
 import type { MaskedAddress } from "../../packet/prefix.js";
 import { protocolName } from "../../packet/protocol.js";
 import { jumpOf } from "../../ruleset/resolve.js";
-import type { Chain, KeyPart, MapElement, Rule, SetElement, Statement, Table, Verdict } from "../../ruleset/types.js";
+import type {
+  Chain,
+  MapDefinition,
+  MapElement,
+  Rule,
+  SetDefinition,
+  SetElement,
+  Statement,
+  Table,
+  Verdict,
+} from "../../ruleset/types.js";
 import { type EndpointChoice, type ReadEndpoint, translationOf } from "../read-endpoints.js";
 import type { ReadServicePort } from "../read-service.js";
-import { drawnChains } from "./counted-draws.js";
+import { addressOf, firstDraw, mapsOf, numberOf } from "./read-draw.js";
 
 /** `service-ULMVA6XW-ns1/svc1/tcp/p80`; the hash names the port in every chain of it. */
 const CHAIN = /^(service|local|external|firewall)-([A-Z2-7]{8}-([^/]+)\/([^/]+)\/(tcp|udp|sctp)\/(.*))$/s;
@@ -28,6 +38,14 @@ interface Entry {
   readonly verdict: Verdict;
 }
 
+/** What a table holds, by name. */
+interface Names {
+  readonly chains: ReadonlyMap<string, Chain>;
+  readonly maps: ReadonlyMap<string, MapDefinition>;
+  readonly sets: ReadonlyMap<string, SetDefinition>;
+  isClusterIP(address: Address): boolean;
+}
+
 interface Draft {
   readonly namespace: string;
   readonly service: string;
@@ -42,14 +60,21 @@ interface Draft {
  * IP from an address of a load balancer: those with a firewall in front of them count as the load balancer's, all others as external IPs.
  */
 export function servicePortsOfTable(table: Table): NamedServicePort[] {
-  if (table.name !== "kube-proxy" || !table.maps.some(({ name }) => name === "service-ips")) return [];
-  const chains = new Map(table.chains.map((chain) => [chain.name, chain]));
-  const clusterIPs = (table.sets.find(({ name }) => name === "cluster-ips")?.elements ?? []).flatMap(({ key }) => {
-    const address = addressOf(key[0]!);
-    return address === undefined ? [] : [address];
-  });
-  const isClusterIP = (address: Address): boolean => clusterIPs.some((one) => sameAddress(one, address));
-  return [...draftsOf(table).values()].map((draft) => readPort(draft, table, chains, isClusterIP));
+  if (!isProxyTable(table)) return [];
+  const sets = new Map(table.sets.map((set) => [set.name, set]));
+  const clusterIPs = new Set((sets.get("cluster-ips")?.elements ?? []).map(({ key }) => String(addressOf(key[0]))));
+  const names: Names = {
+    chains: new Map(table.chains.map((chain) => [chain.name, chain])),
+    maps: mapsOf(table),
+    sets,
+    isClusterIP: (address) => clusterIPs.has(String(address)),
+  };
+  return [...draftsOf(table).values()].map((draft) => readPort(draft, names));
+}
+
+/** Whether kube-proxy's nftables mode wrote it. */
+export function isProxyTable(table: Table): boolean {
+  return table.name === "kube-proxy" && table.maps.some(({ name }) => name === "service-ips");
 }
 
 function draftsOf(table: Table): Map<string, Draft> {
@@ -92,20 +117,8 @@ function entryOf(map: Entry["map"], { key }: SetElement, verdict: Verdict | unde
   return !ofNodePort && address === undefined ? undefined : { map, address, protocol, port, verdict };
 }
 
-function addressOf(part: KeyPart): Address | undefined {
-  return typeof part === "object" && "value" in part ? part.value : undefined;
-}
-
-function numberOf(part: KeyPart | undefined): number | undefined {
-  return Array.isArray(part) ? (part[0] as number) : undefined;
-}
-
-function readPort(
-  { namespace, service, name, base, entries }: Draft,
-  table: Table,
-  chains: ReadonlyMap<string, Chain>,
-  isClusterIP: (address: Address) => boolean,
-): NamedServicePort {
+function readPort({ namespace, service, name, base, entries }: Draft, names: Names): NamedServicePort {
+  const { chains, isClusterIP } = names;
   const chain = (prefix: string): Chain | undefined =>
     base === undefined ? undefined : chains.get(`${prefix}-${base}`);
   const [cluster, local, external, firewall] = ["service", "local", "external", "firewall"].map(chain);
@@ -144,8 +157,8 @@ function readPort(
           ? "Local"
           : "Cluster",
     chain: chosen?.name,
-    choice: chosen === undefined ? { endpoints: [], affinitySeconds: 0 } : readDraw(chosen, table, chains),
-    localChoice: local === undefined ? undefined : readDraw(local, table, chains),
+    choice: chosen === undefined ? { endpoints: [], affinitySeconds: 0 } : readDraw(chosen, names),
+    localChoice: local === undefined ? undefined : readDraw(local, names),
     unserved: entries.every((entry) => entry.map.startsWith("no-endpoint")),
   };
 }
@@ -154,34 +167,23 @@ function leadsTo({ verdict }: Entry, prefix: string): boolean {
   return (verdict.kind === "goto" || verdict.kind === "jump") && verdict.chain.startsWith(prefix);
 }
 
-/** The endpoints a chain draws among, all alike; session affinity by its rules that look for the client in a set. */
-function readDraw(chain: Chain, table: Table, chains: ReadonlyMap<string, Chain>): EndpointChoice {
-  const drawn = chain.rules.flatMap((rule): Pick<ReadEndpoint, "chain" | "address" | "port">[] => [
-    ...(drawnChains(rule, table) ?? []).map((target) => ({ chain: target, ...translationOf(chains.get(target)) })),
-    ...drawnAddresses(rule, table).map((to) => ({ chain: chain.name, ...to })),
-  ]);
-  const endpoints = drawn.map((to): ReadEndpoint => {
-    return { ...to, spelled: undefined, threshold: 2 ** 31, probability: 1 / drawn.length };
+/** The endpoints a chain draws among; session affinity by its rules that look for the client in a set. */
+function readDraw(chain: Chain, { chains, maps, sets }: Names): EndpointChoice {
+  const draw = firstDraw(chain, maps);
+  if (draw === undefined) return { endpoints: [], affinitySeconds: 0 };
+  const endpoints = draw.elements.map(({ chain: target, address, port, numbers }): ReadEndpoint => {
+    const to = target === undefined ? { address, port } : translationOf(chains.get(target));
+    const probability = (numbers[1] - numbers[0] + 1) / draw.mod;
+    return { chain: target ?? chain.name, ...to, spelled: undefined, threshold: 2 ** 31, numbers, probability };
   });
-  return { endpoints, affinitySeconds: affinityOf(chain.rules, table), even: true };
+  return { endpoints, affinitySeconds: affinityOf(chain.rules, sets), mod: draw.mod };
 }
 
-/** `dnat to numgen random mod N map { 0 : ADDRESS . PORT, ... }`, without chains of the endpoints (v1.36). */
-function drawnAddresses({ statements }: Rule, table: Table): Pick<ReadEndpoint, "address" | "port">[] {
-  const dnat = statements.find((one): one is Extract<Statement, { kind: "dnat" }> => one.kind === "dnat");
-  const drawn = dnat?.mapped?.addresses;
-  if (drawn?.key[0]?.kind !== "numgen") return [];
-  const { map } = drawn;
-  const elements = typeof map === "string" ? table.maps.find(({ name }) => name === map)?.elements : map;
-  return (elements ?? []).flatMap((element) =>
-    "data" in element ? [{ address: addressOf(element.data[0]!), port: numberOf(element.data[1]) }] : [],
-  );
-}
-
-function affinityOf(rules: readonly Rule[], table: Table): number {
+function affinityOf(rules: readonly Rule[], sets: Names["sets"]): number {
   for (const { statements } of rules) {
     const lookup = statements.find((one): one is Extract<Statement, { kind: "lookup" }> => one.kind === "lookup");
-    const set = table.sets.find(({ name }) => name === lookup?.set && name.startsWith("affinity-"));
+    const name = typeof lookup?.set === "string" && lookup.set.startsWith("affinity-") ? lookup.set : undefined;
+    const set = name === undefined ? undefined : sets.get(name);
     if (set?.timeout !== undefined) return Math.round(set.timeout / 1000);
   }
   return 0;
