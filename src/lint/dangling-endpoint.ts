@@ -6,11 +6,11 @@ import { isUnusedEndpoint } from "./unreachable-chain.js";
 
 export const danglingEndpoint: Check = {
   code: "dangling-endpoint",
-  summary: "A KUBE-SEP chain that no rule jumps to.",
+  summary: "A chain of an endpoint (KUBE-SEP, endpoint-) that no rule jumps to.",
   severity: "warning",
   find({ resolved, callers, isWhole }) {
     return resolved.chains
-      .filter((chain) => isUnusedEndpoint(chain.name, callers[chain.id]!) && isWhole(chain.table))
+      .filter((chain) => isUnusedEndpoint(chain, callers[chain.id]!) && isWhole(chain.table))
       .map((chain) => {
         const { address, port } = translationOf(chain.chain);
         const endpoint = address === undefined || port === undefined ? "" : ` (${formatEndpoint(address, port)})`;
@@ -18,8 +18,7 @@ export const danglingEndpoint: Check = {
           code: "dangling-endpoint",
           severity: "warning",
           message: `no rule jumps to endpoint chain ${chain.name}${endpoint}: the endpoint gets no packets`,
-          right:
-            "a rule in the KUBE-SVC chain of its service, or no such chain (kube-proxy removes it at its next full sync)",
+          right: `a rule in the ${chain.name.startsWith("KUBE-") ? "KUBE-SVC" : "service-"} chain of its service, or no such chain (kube-proxy removes it at its next full sync)`,
           place: chainPlace(chain),
           related: [],
         };

@@ -1,10 +1,13 @@
 /** The parts of a rule set that kube-proxy writes for services, as checks look at them. */
 import { formatEndpoint } from "../packet/address.js";
+import { numberOf } from "../kube/nftables-mode/read-draw.js";
+import { isProxyTable } from "../kube/nftables-mode/read-services.js";
 import { choiceRules } from "../kube/choice-rules.js";
 import { translationOf } from "../kube/read-endpoints.js";
 import { type Frontend, frontendsOf } from "../kube/read-frontends.js";
 import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../ruleset/resolve.js";
 import type { Rule } from "../ruleset/types.js";
+import { type Place, placeOf } from "./place.js";
 
 /** A rule that picks packets to a service, with its place. */
 export interface PlacedFrontend extends Frontend {
@@ -35,6 +38,35 @@ export interface ChoiceRule {
 /** The rules by which a KUBE-SVC, SVL or XLB chain draws an endpoint; undefined where that is not all they ask for. */
 export function choiceOf(chain: ResolvedChain): ChoiceRule[] | undefined {
   return choiceRules(chain.chain)?.draws.map(({ index, threshold }) => ({ at: chain.rules[index]!, threshold }));
+}
+
+/** An element of kube-proxy's nftables maps that refuses packets, with the rule that looks it up. */
+export interface PlacedRefusal {
+  readonly label: string;
+  readonly protocol: number;
+  readonly refused: "reject" | "drop";
+  readonly place: Place;
+}
+
+/** The destinations that each kube-proxy table of nftables refuses. */
+export function refusalsByTable(resolved: ResolvedRuleSet): PlacedRefusal[][] {
+  return resolved.ruleset.tables.filter(isProxyTable).map((table) =>
+    [
+      ["service-endpoints-check", "no-endpoint-services"] as const,
+      ["nodeport-endpoints-check", "no-endpoint-nodeports"] as const,
+    ].flatMap(([chain, map]) => {
+      const rule = resolved.findChain(table, chain)?.rules[0];
+      const elements = resolved.findMap(table, map)?.elements ?? [];
+      if (rule === undefined) return [];
+      return elements.flatMap((element): PlacedRefusal[] => {
+        if (!("verdict" in element) || element.comment === undefined) return [];
+        const protocol = numberOf(element.key[element.key.length - 2]) ?? 0;
+        const refused = element.verdict.kind === "drop" ? "drop" : "reject";
+        const place = { ...placeOf(rule), ...(element.span === undefined ? {} : { span: element.span }) };
+        return [{ label: element.comment, protocol, refused, place }];
+      });
+    }),
+  );
 }
 
 /** The endpoint a rule leads to as `ip:port`, or the name of its chain where that is not shown. */

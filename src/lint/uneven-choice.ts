@@ -1,5 +1,6 @@
 import { decimalsOf, largestBias, shareLeft, shares } from "../kube/choice-precision.js";
 import { placeOf } from "./place.js";
+import { unevenDraws } from "./uneven-draw.js";
 import { choiceOf, type ChoiceRule, endpointOf } from "./services.js";
 import type { Check, Finding } from "./types.js";
 
@@ -13,7 +14,7 @@ export const unevenChoice: Check = {
   severity: "error",
   find({ resolved, frontends }) {
     const labels = new Map(frontends.flat().flatMap(({ chain, label }) => (chain ? [[chain.hash, label]] : [])));
-    return resolved.chains.flatMap((chain) => {
+    const ofRules = resolved.chains.flatMap((chain) => {
       const choice = choiceOf(chain);
       if (choice === undefined || choice.length === 0) return [];
       const found = judge(choice);
@@ -23,6 +24,7 @@ export const unevenChoice: Check = {
       const message = `${chain.name}${label === undefined ? "" : ` (${label})`}: ${rest.message}`;
       return [{ code: "uneven-choice", related: [], ...rest, message, place: placeOf(at) }];
     });
+    return [...ofRules, ...unevenDraws(resolved)];
   },
 };
 

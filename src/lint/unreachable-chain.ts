@@ -15,7 +15,7 @@ export const unreachableChain: Check = {
   find({ resolved, reached, callers, isWhole, shadows }) {
     return resolved.chains
       .filter((chain) => reached[chain.id] === 0 && isWhole(chain.table) && !isByDesign(chain))
-      .filter((chain) => !isUnusedEndpoint(chain.name, callers[chain.id]!))
+      .filter((chain) => !isUnusedEndpoint(chain, callers[chain.id]!))
       .map((chain) => {
         const by = callers[chain.id]!;
         const dead = by.filter((rule) => shadows.has(rule.id)).length;
@@ -45,6 +45,10 @@ function isByDesign({ name, table }: ResolvedChain): boolean {
 }
 
 /** Left to the check of endpoints. */
-export function isUnusedEndpoint(name: string, callers: readonly unknown[]): boolean {
-  return name.startsWith("KUBE-SEP-") && callers.length === 0;
+export function isUnusedEndpoint({ name, table, rules }: ResolvedChain, callers: readonly unknown[]): boolean {
+  if (callers.length > 0) return false;
+  // kube-proxy's nftables mode empties a chain first, and removes it a second later.
+  return (
+    name.startsWith("KUBE-SEP-") || (table.name === "kube-proxy" && name.startsWith("endpoint-") && rules.length > 0)
+  );
 }
