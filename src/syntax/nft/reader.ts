@@ -381,8 +381,12 @@ class Reader {
         `"${word}" is no priority at the hook ${hook}: use a number or one of ${priorityNames.join(", ")}`,
         at,
       );
-    if (lexer.accept("+")) return base + readNumber(lexer, "an offset", 0x7fffffff);
-    return lexer.accept("-") ? base - readNumber(lexer, "an offset", 0x7fffffff) : base;
+    const sign = lexer.accept("+") ? 1 : lexer.accept("-") ? -1 : 0;
+    const priority = sign === 0 ? base : base + sign * readNumber(lexer, "an offset", 0x7fffffff);
+    // nft goes round to the other end here, which nobody means.
+    if (Math.abs(priority) > 0x7fffffff)
+      lexer.fail("bad-priority", `"${word}" with this offset is beyond 32 bits: use a smaller offset`, at);
+    return priority;
   }
 
   private set(table: TableBuilder, kind: "set" | "map", at: number, verb: string): void {
