@@ -14,7 +14,7 @@ import type { StrayKey } from "./laws.js";
 import type { ReadService } from "./read-services.js";
 import type { Results } from "./results.js";
 import { CONNECTIONS, type ConnectionKind, type Field, type Space } from "./space.js";
-import { contextOf, differs, distributionText, type Witness, witnessOf } from "./witness.js";
+import { contextOf, differs, distributionText, LastShares, type Witness, witnessOf } from "./witness.js";
 
 /** A packet that compiled treats in another way than linear. */
 export interface Counterexample {
@@ -40,13 +40,17 @@ type Bits = ReadonlyMap<number, 0 | 1>;
 const MOST_CANDIDATES = 64;
 
 export class CounterexampleFinder {
+  private readonly lastShares: LastShares;
+
   constructor(
     private readonly space: Space,
     private readonly plan: Plan,
     private readonly engines: { readonly linear: Engine; readonly indexed: Engine; readonly fused: Engine },
     readonly journeys: { readonly linear: Journey; readonly compiled: Journey },
     private readonly fates: Results<Fate>,
-  ) {}
+  ) {
+    this.lastShares = new LastShares(space);
+  }
 
   /** A packet with one of the keys for which a lookup breaks its law. */
   ofKeys(keys: readonly StrayKey[]): Counterexample | undefined {
@@ -92,7 +96,7 @@ export class CounterexampleFinder {
     const bits = this.space.bitsOf({ dst: address, src: 1, protocol, dport: port });
     const { packet } = this.witness(bits, "prerouting");
     const { linear, fused } = this.engines;
-    const context = contextOf(new Map(), NEW_CONNECTION, this.plan.node, this.plan.resolved, draw);
+    const context = contextOf(new Map(), NEW_CONNECTION, this.plan.node, this.plan.resolved, { pick: draw });
     const weights = service.bounds.map((bound, k) => bound - (k === 0 ? -1 : service.bounds[k - 1]!));
     return {
       packet,
@@ -149,7 +153,7 @@ export class CounterexampleFinder {
   }
 
   private witness(bits: Bits, entrance: Entrance): Witness {
-    return witnessOf(bits, entrance, this.space, this.plan.node, this.plan.resolved);
+    return witnessOf(bits, entrance, this.space, this.lastShares, this.plan.node, this.plan.resolved);
   }
 
   private smallest(candidates: readonly Witness[]): Counterexample | undefined {

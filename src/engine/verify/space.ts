@@ -110,10 +110,9 @@ export class Space {
     return this.bitNames[level - (this.levels - this.bitNames.length)];
   }
 
-  /** Every named bit with its level, in the order in which they were first asked for. */
-  namedBits(): Iterable<readonly [level: number, name: string]> {
-    const first = this.levels - this.bitNames.length;
-    return this.bitNames.map((name, i) => [first + i, name] as const);
+  /** The names of named bits in the order in which they were first asked for, without so many of the first. */
+  namesOfBits(skip: number): readonly string[] {
+    return skip === this.bitNames.length ? [] : this.bitNames.slice(skip);
   }
 
   /** Packets whose field, under the mask, has the value. */

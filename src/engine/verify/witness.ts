@@ -13,7 +13,7 @@ import {
 } from "../../packet/packet.js";
 import { replyTuple, type Tuple } from "../../packet/tuple.js";
 import { ProblemError } from "../../ruleset/problem.js";
-import { byId, type ResolvedRuleSet } from "../../ruleset/resolve.js";
+import { byId, type ResolvedRule, type ResolvedRuleSet } from "../../ruleset/resolve.js";
 import { drawVisit } from "../draw.js";
 import { equals, formatFraction } from "../fraction.js";
 import { outcomeKey } from "../linear.js";
@@ -35,11 +35,29 @@ const NOW = 1_000_000;
 /** What is decided by lot, memory or assumption: bits by name. Those that are not named are 0. */
 export type Decisions = ReadonlyMap<string, 0 | 1>;
 
+/** The last share of each draw, which is drawn where no share is decided; there can be a hundred thousand, so that each name is read once. */
+export class LastShares {
+  private readonly drawn = new Map<string, number>();
+  private read = 0;
+
+  constructor(private readonly space: Space) {}
+
+  of(rule: number, visit: number): number | undefined {
+    for (const name of this.space.namesOfBits(this.read)) {
+      this.read++;
+      const share = shareOf(name);
+      if (share !== undefined && !this.drawn.has(share.of)) this.drawn.set(share.of, share.last);
+    }
+    return this.drawn.get(`${rule} ${visit}`);
+  }
+}
+
 /** The packet that a member of a set of packets (as they enter a chain, or the node) stands for. */
 export function witnessOf(
   bits: ReadonlyMap<number, 0 | 1>,
   entrance: Entrance,
   space: Space,
+  lastShares: LastShares,
   node: Node,
   resolved: ResolvedRuleSet,
 ): Witness {
@@ -67,10 +85,10 @@ export function witnessOf(
     ...optional("mac"),
   });
   const decisions = new Map<string, 0 | 1>();
-  // A share that is left free is not drawn; those of one draw come in their order.
-  for (const [level, name] of space.namedBits()) {
-    const bit = bits.get(level) ?? (name.startsWith("share ") ? 0 : undefined);
-    if (bit !== undefined) decisions.set(name, bit);
+  // Those of one draw come in their order.
+  for (const level of [...bits.keys()].sort((a, b) => a - b)) {
+    const name = space.nameOfBit(level);
+    if (name !== undefined) decisions.set(name, bits.get(level)!);
   }
   return {
     packet,
@@ -79,6 +97,7 @@ export function witnessOf(
       connectionOf(packet, number, value, (field) => space.saysOf(bits, field)),
       node,
       resolved,
+      { lastShares },
     ),
   };
 }
@@ -125,39 +144,49 @@ function sameEnd(a: Tuple | undefined, b: Tuple | undefined, address: "src" | "d
   return a === undefined || b === undefined || (sameAddress(a[address], b[address]) && a[port] === b[port]);
 }
 
-/** A context in which draws, state and assumptions turn out as decided. */
+/** A context in which draws, state and assumptions turn out as decided; `pick`: what a fused pick draws. */
 export function contextOf(
   decisions: Decisions,
   connection: Connection,
   node: Node,
   resolved: ResolvedRuleSet,
-  pick = 0,
+  { pick = 0, lastShares }: { readonly pick?: number; readonly lastShares?: LastShares },
 ): Context {
   const draws = new Map<string, number>();
-  const shares = new Set<string>();
   const unknown = new Map<string, boolean>();
   for (const [name, bit] of decisions) {
-    const [what, rule, second, ordinal, threshold, last] = name.split(" ");
-    if (what === "share") {
-      // The first share whose bit is set is drawn, else the last one.
-      const key = `${rule} ${drawVisit(Number(second), Number(ordinal))}`;
-      if (bit === 1 && !shares.has(key)) draws.set(key, Number(threshold));
-      else if (!draws.has(key)) draws.set(key, Number(last));
-      if (bit === 1) shares.add(key);
+    const share = shareOf(name);
+    if (share !== undefined) {
+      // The first share whose bit is set is drawn.
+      if (bit === 1 && !draws.has(share.of)) draws.set(share.of, share.threshold);
       continue;
     }
+    const [what, rule, second, ordinal, threshold] = name.split(" ");
     if (what === "draw")
       draws.set(`${rule} ${drawVisit(Number(second), Number(ordinal))}`, bit === 1 ? 0 : Number(threshold));
     else unknown.set(`${rule} ${second}`, bit === 1);
   }
+  const drawn = (rule: number, visit: number): number =>
+    draws.get(`${rule} ${visit}`) ?? lastShares?.of(rule, visit) ?? 0x7fffffff;
   return {
     node,
     packet: 0,
     now: NOW,
     connection,
-    draw: (_packet, rule, visit) => (rule === PICK ? pick : (draws.get(`${rule} ${visit}`) ?? 0x7fffffff)),
+    draw: (_packet, rule, visit) => (rule === PICK ? pick : drawn(rule, visit)),
     state: stateOf(unknown, resolved),
     assume: (rule) => rule.rule.statements.some((_, i) => unknown.get(`${rule.id} ${i}`) === true),
+  };
+}
+
+/** Which draw a bit of this name is a share of, the number that stands for the share, and that of the draw's last share. */
+function shareOf(name: string): { readonly of: string; readonly threshold: number; readonly last: number } | undefined {
+  if (!name.startsWith("share ")) return undefined;
+  const [, rule, visit, ordinal, threshold, last] = name.split(" ");
+  return {
+    of: `${rule} ${drawVisit(Number(visit), Number(ordinal))}`,
+    threshold: Number(threshold),
+    last: Number(last),
   };
 }
 
@@ -167,9 +196,9 @@ const PICK = 0xffffffff;
 /** A state of rules in which each statement answers as decided, where a state can make it. */
 function stateOf(unknown: ReadonlyMap<string, boolean>, resolved: ResolvedRuleSet): RuleState {
   const answer = (rule: number, statement: number): boolean | undefined => unknown.get(`${rule} ${statement}`);
-  const rules = byId(resolved.rules);
+  let rules: ReturnType<typeof byId<ResolvedRule>> | undefined;
   const statementOf = (id: { readonly rule: number; readonly statement: number }) =>
-    rules[id.rule]?.rule.statements[id.statement];
+    (rules ??= byId(resolved.rules))[id.rule]?.rule.statements[id.statement];
   const listed = new Set<string>();
   for (const [key, holds] of unknown) {
     const [rule, statement] = key.split(" ").map(Number);
