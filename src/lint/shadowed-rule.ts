@@ -4,18 +4,20 @@ import type { Check } from "./types.js";
 
 export const shadowedRule: Check = {
   code: "shadowed-rule",
-  summary: "A rule that never matches, because an earlier rule of its chain takes away every packet it asks for.",
+  summary:
+    "A rule that never matches, because an earlier rule, of its chain or of every chain that leads to it, takes away every packet it asks for.",
   severity: "warning",
   find({ resolved, shadows }) {
     return [...shadows]
       .map(([id, by]) => ({ rule: resolved.rules[id]!, by }))
       .filter(({ rule }) => hasTarget(rule.rule))
       .map(({ rule, by }) => {
+        const of = by.chain === rule.chain ? "" : ` of ${by.chain.name}`;
         const line = by.rule.span === undefined ? "" : ` (line ${by.rule.span.line})`;
         return {
           code: "shadowed-rule",
           severity: "warning" as const,
-          message: `rule ${rule.number} of ${rule.chain.name} never matches: rule ${by.number}${line} takes every packet it asks for`,
+          message: `rule ${rule.number} of ${rule.chain.name} never matches: rule ${by.number}${of}${line} takes every packet it asks for`,
           right: "the narrower rule first, or only one of the two",
           place: placeOf(rule),
           related: [{ ...placeOf(by), message: "takes the packets away" }],

@@ -1,44 +1,127 @@
-/** Rules that never match, because an earlier rule of their chain takes away every packet they ask for. */
-import { headOf, isExact } from "../engine/compile/head.js";
-import { addressWords } from "../packet/address.js";
+/** Rules that never match, because earlier rules of every way to them take away every packet they ask for. */
+import { type Head, headOf } from "../engine/compile/head.js";
 import type { ResolvedChain, ResolvedRule, ResolvedRuleSet } from "../ruleset/resolve.js";
-import { type Fact, factsOf, implies, isMutable } from "./facts.js";
-import { type ChainTraits, ruleTraits, statementTraits } from "./traits.js";
+import { type Fact, factsOf, isMutable } from "./facts.js";
+import { type Asked, Takers } from "./takers.js";
+import { bottomUp, type ChainTraits, ruleTraits, statementTraits } from "./traits.js";
 
-/** A rule that takes away all packets of which its facts hold. */
-interface Taker {
-  readonly rule: ResolvedRule;
-  readonly facts: readonly Fact[];
-  /** Set where its facts hold only until something changes: the number of changes before it. */
+/** A chain with more callers is looked at by itself: that all of so many leave it nothing of a packet is unlikely. */
+const MOST_CALLERS = 4;
+/** So many jumps are looked back. */
+const MOST_JUMPS = 4;
+
+/** Takers a packet has met on its way: those of one chain, up to the rule with this number. */
+interface Stage {
+  readonly takers: Takers;
+  readonly before: number;
   readonly epoch: number | undefined;
 }
 
-/** Takers of one kind of head are found by their constants; of those with equal constants only so many are tried. */
-const MOST_TRIED = 200;
-/** Kinds of heads in one chain. Real rules have a handful; what is beyond is not looked for. */
-const MOST_KINDS = 64;
-
-/** Shadowed rules by id, each with the earlier rule that leaves it nothing. `traits`: of every chain, by id. */
-export function shadowsOf(resolved: ResolvedRuleSet, traits: readonly ChainTraits[]): Map<number, ResolvedRule> {
-  const shadows = new Map<number, ResolvedRule>();
-  for (const chain of resolved.chains) shadowsIn(chain, traits, shadows);
-  return shadows;
+/** What chains are known by, in arrays by chain id. */
+export interface Calls {
+  readonly traits: readonly ChainTraits[];
+  /** The rules that may lead into each chain. */
+  readonly callers: readonly (readonly ResolvedRule[])[];
+  /** Whether all callers of the chain are known. */
+  isWhole(chain: ResolvedChain): boolean;
 }
 
-function shadowsIn(chain: ResolvedChain, traits: readonly ChainTraits[], shadows: Map<number, ResolvedRule>): void {
-  const takers = new Takers(traits);
-  let epoch = 0;
-  for (const rule of chain.rules) {
-    const by = takers.find(rule, epoch);
-    if (by !== undefined) {
-      shadows.set(rule.id, by);
-      continue;
+/** Shadowed rules by id, each with an earlier rule, of its chain or of one that leads to it, that leaves it nothing. */
+export function shadowsOf(resolved: ResolvedRuleSet, calls: Calls): Map<number, ResolvedRule> {
+  const search = new Search(calls);
+  // Callers first.
+  for (const chain of bottomUp(resolved.chains).toReversed()) search.walk(chain);
+  return new Map([...search.shadows].sort(([a], [b]) => a - b));
+}
+
+class Search {
+  readonly shadows = new Map<number, ResolvedRule>();
+  private readonly takers: (Takers | undefined)[] = [];
+  /** Of rules that lead to another chain: the number of changes before them. */
+  private readonly epochs = new Map<number, number>();
+
+  constructor(private readonly calls: Calls) {}
+
+  walk(chain: ResolvedChain): void {
+    const { traits } = this.calls;
+    const takers = new Takers();
+    this.takers[chain.id] = takers;
+    let epoch = 0;
+    for (const rule of chain.rules) {
+      const asked: Asked = { head: headOf(rule.rule), facts: once(() => factsGiven(rule, traits)) };
+      const stage: Stage = { takers, before: rule.number, epoch };
+      const by = rule.rule.statements.length === 0 ? undefined : this.find(chain, asked, [stage], epoch === 0, 0);
+      if (by !== undefined) {
+        this.shadows.set(rule.id, by);
+        continue;
+      }
+      if (rule.targets.length > 0) this.epochs.set(rule.id, epoch);
+      const own = ruleTraits(rule, traits);
+      if (own.changes) epoch++;
+      const facts = chain.rules.length > rule.number ? factsTaken(rule, own) : undefined;
+      if (facts !== undefined) takers.add({ rule, facts, epoch: facts.some(isMutable) ? epoch : undefined });
     }
-    const own = ruleTraits(rule, traits);
-    if (own.changes) epoch++;
-    const facts = chain.rules.length > rule.number ? factsTaken(rule, own) : undefined;
-    if (facts !== undefined) takers.add({ rule, facts, epoch: facts.some(isMutable) ? epoch : undefined });
   }
+
+  /**
+   * A taker among the stages, or else one on every way into the chain: each with its own stage, and with what its caller asks for.
+   * `unchanged`: nothing has changed since the chain was entered.
+   */
+  private find(
+    chain: ResolvedChain,
+    asked: Asked,
+    stages: readonly Stage[],
+    unchanged: boolean,
+    jumps: number,
+  ): ResolvedRule | undefined {
+    for (const { takers, before, epoch } of stages) {
+      const by = takers.find(asked, before, epoch);
+      if (by !== undefined) return by;
+    }
+    const { callers: allCallers, traits, isWhole } = this.calls;
+    const callers = allCallers[chain.id]!;
+    if (jumps === MOST_JUMPS || callers.length > MOST_CALLERS || chain.base !== undefined || !isWhole(chain))
+      return undefined;
+    let found: ResolvedRule | undefined;
+    for (const caller of callers) {
+      if (this.shadows.has(caller.id)) continue;
+      const [takers, epoch] = [this.takers[caller.chain.id], this.epochs.get(caller.id)];
+      // In a loop no caller is the first.
+      if (takers === undefined || epoch === undefined) return undefined;
+      const still = unchanged && !changesBeforeItLeads(caller, traits);
+      const stage: Stage = { takers, before: caller.number, epoch: still ? epoch : undefined };
+      const facts = once(() => {
+        const given = factsGiven(caller, traits);
+        return [...asked.facts(), ...(still ? given : given.filter((fact) => !isMutable(fact)))];
+      });
+      const both: Asked = { head: joined(asked.head, headOf(caller.rule)), facts };
+      const by = this.find(caller.chain, both, [...stages, stage], still && epoch === 0, jumps + 1);
+      if (by === undefined) return undefined;
+      found ??= by;
+    }
+    return found;
+  }
+}
+
+/** What both heads say, as far as one head can: where both say something of a field, only the first counts. */
+function joined(head: Head, outer: Head): Head {
+  return {
+    src: head.src ?? outer.src,
+    dst: head.dst ?? outer.dst,
+    protocol: head.protocol === 0 ? outer.protocol : head.protocol,
+    sport: head.sport ?? outer.sport,
+    dport: head.dport ?? outer.dport,
+    whole: 0,
+  };
+}
+
+function changesBeforeItLeads(rule: ResolvedRule, traits: readonly ChainTraits[]): boolean {
+  return rule.rule.statements.slice(0, -1).some((statement) => statementTraits(statement, rule, traits).changes);
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 /** The facts of a rule that takes a packet away whenever they hold; undefined for any other rule. */
@@ -65,86 +148,4 @@ function factsGiven(rule: ResolvedRule, traits: readonly ChainTraits[]): Fact[] 
     facts.push(...(factsOf(statement) ?? []));
   }
   return facts;
-}
-
-/**
- * The takers of a chain, found by the constants of their heads: one table for each combination of masks, as in tuple space search. A rule
- * that says by another kind of test (iprange) what a head says is not found.
- */
-class Takers {
-  private readonly tables = new Map<string, { readonly head: HeadShape; readonly byKey: Map<string, Taker[]> }>();
-
-  constructor(private readonly traits: readonly ChainTraits[]) {}
-
-  add(taker: Taker): void {
-    const head = headOf(taker.rule.rule);
-    const shape: HeadShape = {
-      src: head.src && addressWords(head.src.mask),
-      dst: head.dst && addressWords(head.dst.mask),
-      protocol: head.protocol !== 0,
-      sport: isExact(head.sport),
-      dport: isExact(head.dport),
-    };
-    const name = JSON.stringify(shape);
-    let table = this.tables.get(name);
-    if (table === undefined) {
-      if (this.tables.size === MOST_KINDS) return;
-      this.tables.set(name, (table = { head: shape, byKey: new Map() }));
-    }
-    const key = keyOf(head, shape)!;
-    const same = table.byKey.get(key);
-    if (same === undefined) table.byKey.set(key, [taker]);
-    else same.push(taker);
-  }
-
-  /** An earlier rule that leaves this one nothing; undefined where there is none, or none was found in the tries allowed. */
-  find(rule: ResolvedRule, epoch: number): ResolvedRule | undefined {
-    if (this.tables.size === 0 || rule.rule.statements.length === 0) return undefined;
-    const head = headOf(rule.rule);
-    let given: readonly Fact[] | undefined;
-    for (const { head: shape, byKey } of this.tables.values()) {
-      const key = keyOf(head, shape);
-      const takers = key === undefined ? undefined : byKey.get(key);
-      for (const taker of takers?.slice(0, MOST_TRIED) ?? []) {
-        if (taker.epoch !== undefined && taker.epoch !== epoch) continue;
-        given ??= factsGiven(rule, this.traits);
-        if (taker.facts.every((asked) => given!.some((one) => implies(one, asked)))) return taker.rule;
-      }
-    }
-    return undefined;
-  }
-}
-
-/** Which fields of a head take part in the key, and under which masks. */
-interface HeadShape {
-  readonly src: readonly number[] | undefined;
-  readonly dst: readonly number[] | undefined;
-  readonly protocol: boolean;
-  readonly sport: boolean;
-  readonly dport: boolean;
-}
-
-/** The constants of a head under a shape; undefined where the head leaves open what the shape asks for. */
-function keyOf(head: ReturnType<typeof headOf>, shape: HeadShape): string | undefined {
-  let key = "";
-  for (const end of ["src", "dst"] as const) {
-    const mask = shape[end];
-    if (mask === undefined) continue;
-    const own = head[end];
-    if (own === undefined) return undefined;
-    const [value, ownMask] = [addressWords(own.value), addressWords(own.mask)];
-    if (!mask.every((bits, i) => (ownMask[i]! & bits) >>> 0 === bits)) return undefined;
-    key += `${mask.map((bits, i) => (value[i]! & bits) >>> 0).join(".")} `;
-  }
-  if (shape.protocol) {
-    if (head.protocol === 0) return undefined;
-    key += `${head.protocol} `;
-  }
-  for (const end of ["sport", "dport"] as const) {
-    if (!shape[end]) continue;
-    const range = head[end];
-    if (!isExact(range)) return undefined;
-    key += `${range[0]} `;
-  }
-  return key;
 }

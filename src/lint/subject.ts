@@ -8,7 +8,7 @@ import { type ChainTraits, traitsOf } from "./traits.js";
 /** What all checks look at: the rules, and what is known of each chain as a whole. Arrays are by chain id. */
 export interface Subject {
   readonly resolved: ResolvedRuleSet;
-  /** Rules that never match, by id, each with the earlier rule of its chain that leaves it nothing. */
+  /** Rules that never match, by id, each with an earlier rule, of its chain or of one that leads to it, that leaves it nothing. */
   readonly shadows: ReadonlyMap<number, ResolvedRule>;
   /** The rules that may lead into each chain, by jump, goto or verdict map. */
   readonly callers: readonly (readonly ResolvedRule[])[];
@@ -23,10 +23,10 @@ export interface Subject {
 
 export function subjectOf(resolved: ResolvedRuleSet): Subject {
   const traits = traitsOf(resolved);
-  const shadows = shadowsOf(resolved, traits);
   const callers: ResolvedRule[][] = resolved.chains.map(() => []);
   for (const rule of resolved.rules) for (const target of rule.targets) callers[target.id]!.push(rule);
   const whole = new Map(resolved.ruleset.tables.map((table) => [table, isWhole(table)]));
+  const shadows = shadowsOf(resolved, { traits, callers, isWhole: ({ table }) => whole.get(table) === true });
   return {
     resolved,
     shadows,

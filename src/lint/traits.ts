@@ -16,7 +16,7 @@ export interface ChainTraits {
 }
 
 /** Chains after those they lead to: depth first, with a stack of its own, as chains may nest deeper than the JavaScript stack. */
-function bottomUp(chains: readonly ResolvedChain[]): readonly ResolvedChain[] {
+export function bottomUp(chains: readonly ResolvedChain[]): readonly ResolvedChain[] {
   const order: ResolvedChain[] = [];
   const seen = new Uint8Array(chains.length);
   const enter = (chain: ResolvedChain): { chain: ResolvedChain; left: ResolvedChain[] } => {

@@ -4,10 +4,10 @@ import { linearEngine } from "../../src/engine/linear.js";
 import { lint } from "../../src/lint/lint.js";
 import { ProblemError } from "../../src/ruleset/problem.js";
 import type { Family } from "../../src/packet/address.js";
-import { resolve, type ResolvedRuleSet } from "../../src/ruleset/resolve.js";
+import { jumpOf, resolve, type ResolvedRuleSet } from "../../src/ruleset/resolve.js";
 import { readRules } from "../../src/syntax/read.js";
 import { arbitraryNft, formatNft, type NftChain, type NftTable } from "../arbitrary/nft-rules.js";
-import type { Chain, Rule, RuleSet } from "../../src/ruleset/types.js";
+import type { Chain, Rule, RuleSet, Table } from "../../src/ruleset/types.js";
 import { packetsFor } from "../arbitrary/packets.js";
 import { arbitraryRuleSet } from "../arbitrary/ruleset.js";
 import { NODE } from "../engine/rules.js";
@@ -19,7 +19,7 @@ const rerun = `rerun: CHAINWALK_SEED=${seed} npx vitest run --config test/vitest
 
 /**
  * The rule set with rules of each chain repeated behind it, some without their first match and some with a match of another rule more:
- * random rules alone seldom shadow each other.
+ * random rules alone seldom shadow each other. Chains that others lead to ask first what rules of those others ask.
  */
 function withEchoes(ruleset: RuleSet, pick: () => number): RuleSet {
   const echo = (rule: Rule, other: Rule): Rule => {
@@ -38,11 +38,19 @@ function withEchoes(ruleset: RuleSet, pick: () => number): RuleSet {
         return rule;
     }
   };
-  const chain = (one: Chain): Chain => ({
-    ...one,
-    rules: [...one.rules, ...one.rules.map((rule) => echo(rule, one.rules[pick() % one.rules.length]!))],
-  });
-  return { ...ruleset, tables: ruleset.tables.map((table) => ({ ...table, chains: table.chains.map(chain) })) };
+  const chain = (one: Chain, { chains }: Table): Chain => {
+    const before = chains.flatMap(({ rules }) =>
+      one.base === undefined && rules.some((rule) => jumpOf(rule)?.chain === one.name)
+        ? rules.map((rule): Rule => ({ statements: [...rule.statements.slice(0, -1), { kind: "accept" }] }))
+        : [],
+    );
+    const rules = one.rules.map((rule) => echo(rule, one.rules[pick() % one.rules.length]!));
+    return { ...one, rules: [...before, ...one.rules, ...rules] };
+  };
+  return {
+    ...ruleset,
+    tables: ruleset.tables.map((table) => ({ ...table, chains: table.chains.map((one) => chain(one, table)) })),
+  };
 }
 
 /** The same for nftables, as text: each rule again, or without its first statement. */
@@ -56,6 +64,8 @@ function withNftEchoes(tables: readonly NftTable[], pick: () => number): NftTabl
 
 interface Tally {
   shadowed: number;
+  /** Of these, by a rule of another chain. */
+  across: number;
   unreachable: number;
   entered: number;
 }
@@ -64,7 +74,8 @@ interface Tally {
 function expectTrue(resolved: ResolvedRuleSet, family: Family, packetSeed: number, tally: Tally): void {
   const rules = new Set<string>();
   const chains = new Set<string>();
-  for (const { code, place } of lint(resolved)) {
+  for (const { code, place, related } of lint(resolved)) {
+    if (code === "shadowed-rule" && related[0]!.chain !== place.chain) tally.across++;
     if (code === "shadowed-rule") rules.add(`${place.table} ${place.chain} ${place.rule}`);
     if (code === "unreachable-chain") chains.add(`${place.table} ${place.chain}`);
   }
@@ -101,7 +112,7 @@ const hasErrors = ({ problems }: ResolvedRuleSet): boolean => problems.some(({ s
 
 describe("a shadowed rule never matches, an unreachable chain is never entered", () => {
   it("random iptables rule sets", { timeout: 3_600_000 }, () => {
-    const tally = { shadowed: 0, unreachable: 0, entered: 0 };
+    const tally = { shadowed: 0, across: 0, unreachable: 0, entered: 0 };
     fc.assert(
       fc.property(arbitraryRuleSet({ rules: 5, evaluable: true }), numbers, fc.nat(), (plain, picks, packetSeed) => {
         const resolved = resolve(withEchoes(plain, takeTurns(picks)));
@@ -111,12 +122,13 @@ describe("a shadowed rule never matches, an unreachable chain is never entered",
       { seed, numRuns: long ? 5000 : 150 },
     );
     expect(tally.shadowed).toBeGreaterThan(100);
+    expect(tally.across).toBeGreaterThan(20);
     expect(tally.unreachable).toBeGreaterThan(50);
     expect(tally.entered).toBeGreaterThan(10_000);
   });
 
   it("random nftables rule sets", { timeout: 3_600_000 }, () => {
-    const tally = { shadowed: 0, unreachable: 0, entered: 0 };
+    const tally = { shadowed: 0, across: 0, unreachable: 0, entered: 0 };
     const families = fc.constantFrom<Family>("ip", "ip6");
     const sets = families.chain((family) => fc.tuple(fc.constant(family), arbitraryNft(family)));
     fc.assert(

@@ -13,9 +13,13 @@ const files =
         .filter((path) => /rules\.(ip6?tables-save|nft)(\.gz)?$/.test(path))
         .sort();
 
-/** kube-proxy v1.17 was given one endpoint in two slices, and wrote it twice: it gets half of the packets, and its chain has its rules twice. */
+/**
+ * kube-proxy v1.17 was given one endpoint in two slices, and wrote it twice: it gets half of the packets, and its chain has its rules twice.
+ * Every way to that chain asks for TCP, which its rule 2 takes.
+ */
 const TRUE_ALARMS: Readonly<Record<string, readonly string[]>> = {
   "features/features-iptables-v1.17/rules.iptables-save": [
+    "warning shadowed-rule: rule 3 of KUBE-SEP-4TJ2LZRLYOMMESWO never matches: rule 2 (line 233) takes every packet it asks for",
     "warning shadowed-rule: rule 4 of KUBE-SEP-4TJ2LZRLYOMMESWO never matches: rule 2 (line 233) takes every packet it asks for",
     "warning uneven-choice: KUBE-SVC-GTEQWQMYRTP3JEEH (f/dup-eps:http): 10.180.29.2:8080 is listed twice; 10.180.29.2:8080 gets 50 %, 10.180.29.3:8080 25 %",
   ],

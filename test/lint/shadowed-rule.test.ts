@@ -91,6 +91,72 @@ describe("a rule whose packets an earlier rule takes away", () => {
     expect(isShadowed(...ports)).toBe(true);
   });
 
+  it("looks back across jumps: where every way to a chain has lost the packets", () => {
+    const found = (...lines: string[]): string[] => summaries(save({ filter: lines }), "shadowed-rule");
+    const chain = ["-A A-CHAIN -s 10.1.0.0/16 -p tcp -m tcp --dport 80 -j ACCEPT", "-A A-CHAIN -j LOG"];
+    const drop = (base: string): string => `-A ${base} -s 10.0.0.0/8 -j DROP`;
+    const enter = (base: string): string => `-A ${base} -j A-CHAIN`;
+    expect(found(drop("FORWARD"), enter("FORWARD"), ...chain)).toEqual([
+      expect.stringMatching(/^warning: rule 1 of A-CHAIN never matches: rule 1 of FORWARD \(line \d+\) takes every/),
+    ]);
+    expect(found(drop("FORWARD"), enter("FORWARD"), drop("INPUT"), enter("INPUT"), ...chain)).toHaveLength(1);
+    // Another way is open; the taker stands behind the jump, or takes less, or only now and then.
+    expect(found(drop("FORWARD"), enter("FORWARD"), enter("INPUT"), ...chain)).toEqual([]);
+    expect(found(enter("FORWARD"), drop("FORWARD"), ...chain)).toEqual([]);
+    expect(found("-A FORWARD -s 10.1.0.0/24 -j DROP", enter("FORWARD"), ...chain)).toEqual([]);
+    expect(found("-A FORWARD -m limit --limit 1/sec -j DROP", enter("FORWARD"), ...chain)).toEqual([]);
+    // RETURN in a chain between leads past the rest of that chain only.
+    const between = ["-A FORWARD -j B-CHAIN", "-A B-CHAIN -s 10.0.0.0/8 -j RETURN", "-A B-CHAIN -j A-CHAIN"];
+    expect(found(...between, ...chain)).toHaveLength(1);
+    expect(found(...between, enter("FORWARD"), ...chain)).toEqual([]);
+  });
+
+  it("knows in a chain what its callers ask for", () => {
+    const own = ["-A A-CHAIN -p tcp -j DROP", "-A A-CHAIN -s 10.1.0.0/16 -j ACCEPT"];
+    const enter = (base: string, protocol: string): string => `-A ${base} -p ${protocol} -j A-CHAIN`;
+    expect(isShadowed(enter("FORWARD", "tcp"), ...own)).toBe(true);
+    expect(isShadowed(enter("FORWARD", "tcp"), enter("INPUT", "tcp"), ...own)).toBe(true);
+    expect(isShadowed(enter("FORWARD", "tcp"), enter("INPUT", "udp"), ...own)).toBe(false);
+    const split = ["-A FORWARD -s 10.0.0.0/8 -p tcp -m tcp --dport 80 -j DROP", "-A FORWARD -s 10.1.0.0/16 -j A-CHAIN"];
+    expect(isShadowed(...split, "-A A-CHAIN -p tcp -m tcp --dport 80 -j ACCEPT")).toBe(true);
+    expect(isShadowed(...split, "-A A-CHAIN -p tcp -m tcp --dport 81 -j ACCEPT")).toBe(false);
+  });
+
+  it("not across a jump where something has changed since", () => {
+    const [first, last] = ["-A FORWARD -m mark --mark 0x1 -j DROP", "-A A-CHAIN -m mark --mark 0x1 -j ACCEPT"];
+    const mark = (chain: string): string => `-A ${chain} -s 10.0.0.1/32 -j MARK --set-xmark 0x1/0xffffffff`;
+    expect(isShadowed(first, "-A FORWARD -j A-CHAIN", last)).toBe(true);
+    expect(isShadowed(first, mark("FORWARD"), "-A FORWARD -j A-CHAIN", last)).toBe(false);
+    expect(isShadowed(first, "-A FORWARD -j A-CHAIN", mark("A-CHAIN"), last)).toBe(false);
+    const through = ["-A FORWARD -j B-CHAIN", "-A B-CHAIN -j A-CHAIN"];
+    expect(isShadowed(first, ...through, last)).toBe(true);
+    expect(isShadowed(first, through[0]!, mark("B-CHAIN"), through[1]!, last)).toBe(false);
+    const own = [mark("A-CHAIN"), "-A A-CHAIN -m mark --mark 0x1 -j DROP", "-A A-CHAIN -p tcp -j ACCEPT"];
+    expect(isShadowed("-A FORWARD -m mark --mark 0x1 -j A-CHAIN", ...own)).toBe(false);
+  });
+
+  it("across a verdict map of nft, and of a jump behind a change what the change leaves", () => {
+    const shadowed = (caller: string): (number | undefined)[] => {
+      const text = `table ip t {
+  chain a {
+    meta mark 0x00000001 drop
+    ip saddr 10.1.0.0/16 tcp dport 80 drop
+  }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ip saddr 10.0.0.0/8 drop
+    meta mark 0x00000001 drop
+    ${caller}
+  }
+}
+`;
+      const findings = lint(resolved(text)).filter(({ code }) => code === "shadowed-rule");
+      return findings.map(({ place }) => (place.chain === "a" ? place.rule : undefined));
+    };
+    expect(shadowed("ip protocol vmap { tcp : jump a }")).toEqual([1, 2]);
+    expect(shadowed("meta mark set 0x00000001 jump a")).toEqual([2]);
+  });
+
   it("names both rules", () => {
     const text = save({
       filter: [
