@@ -42,6 +42,8 @@ export type MeasuringPlan =
       readonly kind: "stages";
       readonly stages: readonly ("write" | "read" | "resolve" | "build" | "sync" | "update")[];
     } & ProcessSize)
+  /** The lookup of a service alone, in each kind of map. */
+  | ({ readonly kind: "maps"; readonly ruleSets: number } & ProcessSize)
   /** What an engine holds in memory. */
   | ({ readonly kind: "memory"; readonly engine: EngineName } & ProcessSize)
   /** A C program of the same algorithm on the same input. */
@@ -114,6 +116,8 @@ export function describePlan(plan: ProcessPlan): string {
       return `${plan.engine}, ${size}, ${plan.lengths} connections, ${plan.mode}`;
     case "stages":
       return `${plan.stages.join(", ")}, ${size}`;
+    case "maps":
+      return `maps, ${size}${plan.ruleSets > 1 ? `, ${plan.ruleSets} rule sets` : ""}`;
     case "memory":
       return `memory of ${plan.engine}, ${size}`;
     case "benchmark.js":

@@ -2,6 +2,7 @@ import type { ProcessPlan } from "../plan.js";
 import type { ProcessResult, Scratch } from "../processes.js";
 import { describeDataset } from "./dataset.js";
 import { measureAgain, measureEngine } from "./engine.js";
+import { measureMaps } from "./maps.js";
 import { measureMemory } from "./memory.js";
 import { measureMix } from "./mix.js";
 import { measureReference } from "./reference.js";
@@ -20,6 +21,8 @@ export async function carryOut(plan: ProcessPlan, scratch: Scratch): Promise<Pro
       return measureMix(plan);
     case "stages":
       return measureStages(plan);
+    case "maps":
+      return measureMaps(plan);
     case "memory":
       return measureMemory(plan);
     case "reference":

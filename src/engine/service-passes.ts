@@ -43,12 +43,15 @@ export function makeScratch(): Scratch {
   return { choices: new Int32Array(BLOCK), backends: new Int32Array(BLOCK), tests: new Int32Array(BLOCK) };
 }
 
+let copies = 0;
+
 /**
  * The passes for one set of tables. Each set gets a copy of the code of its own, made from its text: V8 then compiles the tables in
- * as constants, and a second set in the same process does not slow down the first.
+ * as constants, and a second set in the same process does not slow down the first. No two texts are equal, as V8 gives equal texts the
+ * same code.
  */
 export function makePasses(tables: ServiceTables, scratch: Scratch): Passes {
-  const copy = new Function(`"use strict"; return ${build.toString()};`)() as typeof build;
+  const copy = new Function(`"use strict"; return ${build.toString()}; // ${copies++}`)() as typeof build;
   const { sourceTests } = tables;
   const tests = {
     value: Int32Array.from(sourceTests, (test) => test.value),

@@ -7,6 +7,7 @@ import { documentConntrack } from "./conntrack.js";
 import { documentDistribution } from "./distribution.js";
 import { documentKernel } from "./kernel/document.js";
 import { documentLookup } from "./lookup/document.js";
+import { documentMaps } from "./maps.js";
 import { documentMix } from "./mix.js";
 import { documentPosition } from "./position.js";
 import { documentScale } from "./scale.js";
@@ -17,6 +18,7 @@ const documents: ReadonlyMap<string, (record: Measurement) => Document> = new Ma
   ["position", documentPosition],
   ["conntrack", documentConntrack],
   ["compile", documentCompile],
+  ["maps", documentMaps],
   ["mix", documentMix],
   ["distribution", documentDistribution],
   ["kernel", documentKernel],
