@@ -4,9 +4,11 @@
  */
 import { type Address, addressWords } from "../../packet/address.js";
 import { findService, type ServiceTables } from "../compile/services.js";
+import { type KeyTable, NOT_FOUND, Source } from "../compile/key-table.js";
 import type { ChainIndex } from "../compile/partition.js";
 import { indexEntries, type IndexEntry, restOf } from "./read-indexes.js";
 import type { ReadService } from "./read-services.js";
+import { readTable } from "./read-tables.js";
 
 /** The header fields of a packet that breaks a law. */
 export interface StrayKey {
@@ -77,6 +79,64 @@ export function strayIndexKeys(index: ChainIndex): StrayKey[] {
   }
   return strays;
 }
+
+/** Some keys for which a table of nftables gives another value than the element of its arrays that holds them. */
+export function strayTableKeys(table: KeyTable): StrayKey[] {
+  const strays: StrayKey[] = [];
+  const elements = readTable(table).elements.map(({ parts, value }) => ({
+    ends: parts as readonly (readonly [first: number, last: number])[],
+    value,
+  }));
+  const exact = new Map<string, number>();
+  const spans: { readonly first: number; readonly last: number; readonly value: number }[] = [];
+  for (const { ends, value } of elements) {
+    if (ends.every(([first, last]) => first === last)) exact.set(ends.map(([first]) => first).join(), value);
+    else spans.push({ first: ends[0]![0], last: ends[0]![1], value });
+  }
+  const held = (key: readonly number[]): number =>
+    exact.get(key.join()) ?? spans.find(({ first, last }) => first <= key[0]! && key[0]! <= last)?.value ?? NOT_FOUND;
+  for (const { ends } of elements) {
+    for (const key of keysAround(ends)) {
+      table.key.set(key);
+      if (table.find() !== held(key)) strays.push(packetWith(table, key));
+    }
+    if (strays.length >= MOST_STRAYS) break;
+  }
+  return strays;
+}
+
+/** The first and the last key of an element, and every key one bit away from those or next to them. */
+function* keysAround(ends: readonly (readonly [first: number, last: number])[]): Iterable<number[]> {
+  for (const side of ends.every(([first, last]) => first === last) ? ([0] as const) : ([0, 1] as const)) {
+    const key = ends.map((part) => part[side]);
+    yield key;
+    for (const [part, value] of key.entries()) {
+      const changed = (to: number): number[] => key.with(part, to >>> 0);
+      for (let bit = 0; bit < 32; bit++) yield changed(value ^ (1 << bit));
+      if (value > 0) yield changed(value - 1);
+      if (value < 0xffffffff) yield changed(value + 1);
+    }
+  }
+}
+
+/** Header fields that make such a key; what it has of other things than a header is left out. */
+function packetWith({ fields }: KeyTable, key: readonly number[]): StrayKey {
+  const packet = { dst: 0, src: 1, protocol: 0, sport: 0, dport: 0 };
+  for (const [i, { source, protocol, xor }] of fields.entries()) {
+    const name = HEADER_FIELDS[source];
+    if (name !== undefined) packet[name] = (key[i]! ^ xor) >>> 0;
+    if (protocol !== 0) packet.protocol = protocol;
+  }
+  return packet;
+}
+
+const HEADER_FIELDS: Readonly<Record<number, "dst" | "src" | "protocol" | "sport" | "dport">> = {
+  [Source.src]: "src",
+  [Source.dst]: "dst",
+  [Source.protocol]: "protocol",
+  [Source.sport]: "sport",
+  [Source.dport]: "dport",
+};
 
 /** The rule a packet goes to by the arrays: the first of those with its key, or of those in no table. */
 function expectation(entries: readonly IndexEntry[], rest: Int32Array): (from: number, key: StrayKey) => number {

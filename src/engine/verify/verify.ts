@@ -20,7 +20,7 @@ import { type Counterexample, CounterexampleFinder } from "./counterexample.js";
 import { ALL, type DiagramNode, Diagrams, NOTHING, TooManyNodes } from "./diagrams.js";
 import { type Exit, Follower, OutOfBudget } from "./follow.js";
 import { type Fate, Journey } from "./journey.js";
-import { type StrayKey, strayIndexKeys, strayServices } from "./laws.js";
+import { type StrayKey, strayIndexKeys, strayServices, strayTableKeys } from "./laws.js";
 import { columnsProgram } from "./read-columns.js";
 import { visitedSets } from "./read-indexes.js";
 import { LookupReader } from "./read-lookups.js";
@@ -227,9 +227,11 @@ class FamilyVerifier {
 
   /** The lookups themselves. */
   private checkLaws(): void {
-    const { tables, indexes, resolved } = this.plan;
+    const { tables, indexes, resolved, columns } = this.plan;
+    // The columns, and so their tables, are for IPv4 alone.
     if (this.family === "ip") {
       this.breakLaw("the service map", strayServices(tables, readServices(tables)));
+      for (const table of columns.tables.rows) this.breakLaw("a set or map of the columns", strayTableKeys(table));
     }
     for (const chain of resolved.chains) {
       const index = indexes[chain.id];
