@@ -92,6 +92,18 @@ describe("foretelling the kernel's time", () => {
     const noisy = { ...recorded, cases: recorded.cases.map(restless) };
     expect(findNoise(noisy)).toMatch(/factor of 1\.8/);
     expect(new Set(judgeKernel(noisy).map(({ outcome }) => outcome))).toEqual(new Set(["too noisy"]));
+    const burst =
+      (rounds: number) =>
+      (one: BenchCase): BenchCase =>
+        one.factors.engine === "no-rules"
+          ? {
+              ...one,
+              rounds: [...Array.from({ length: rounds - 1 }, () => roundsAround(1000)[0]!), roundsAround(1800)[0]!],
+            }
+          : one;
+    const withBurst = (rounds: number) => ({ ...recorded, cases: recorded.cases.map(burst(rounds)) });
+    expect(findNoise(withBurst(9))).toMatch(/factor of 1\.8/);
+    expect(findNoise(withBurst(10))).toBeUndefined();
     const one = { ...recorded, cases: recorded.cases.filter(({ factors }) => factors.services === 1000) };
     expect(new Set(judgeKernel(one).map(({ outcome }) => outcome))).toEqual(new Set(["not measured"]));
     expect(formatText(documentKernel(one))).toContain("NOT MEASURED");

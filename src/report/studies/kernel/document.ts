@@ -5,7 +5,7 @@ import { median } from "../../../stats/summary.js";
 import { describeMachine, describeStudy } from "../frame.js";
 import { plotKernel } from "./plot.js";
 import { drawChanges, drawPlaces, drawPredictions, drawSizes } from "./sections.js";
-import { findNoise, judgeKernel } from "./verdicts.js";
+import { findNoise, judgeKernel, worstBaseline } from "./verdicts.js";
 
 /** The report of the kernel study. */
 export function documentKernel(record: Measurement): Document {
@@ -51,6 +51,7 @@ function describeShare(record: Measurement): string[] {
   if (low === 0) return [];
   return [
     `NOISE: in ${low} of ${shares.length} measurements the sender had to share its CPU (median ${Math.round(median(shares) * 100)} % of one): ` +
-      "waiting is not in the times, what others do to the caches is.",
+      "waiting is not in the times, what others do to the caches is. The way through an empty namespace took " +
+      `${worstBaseline(record).toFixed(2)} times its median in the worst round.`,
   ];
 }

@@ -10,3 +10,5 @@ export const MOST_ERROR = 0.25;
 export const MOST_GROWTH = 1.25;
 /** The way through an empty namespace may differ by this factor from round to round, or the machine was too busy to conclude. */
 export const BASELINE_SPREAD = 1.5;
+/** Share of the rounds that may differ by more: the median over rounds does not follow them. */
+export const BURSTS = 0.1;
