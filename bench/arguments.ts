@@ -3,6 +3,9 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 /** Engines of a study; `linear` is the column scan. */
 export const ENGINES = ["linear", "indexed", "string-map"] as const;
 export type EngineName = (typeof ENGINES)[number];
+/** The column scan of the rules of nftables mode: what stands beside `linear` in the scale study. */
+export const NFT_LINEAR = "nft-linear";
+export type SubjectName = EngineName | typeof NFT_LINEAR;
 
 export interface BenchOptions {
   readonly study: string;

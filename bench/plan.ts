@@ -1,5 +1,6 @@
 import type { PacketKind } from "../src/index.js";
-import type { EngineName, Shard } from "./arguments.js";
+import { type EngineName, NFT_LINEAR, type Shard, type SubjectName } from "./arguments.js";
+import type { ProxyMode } from "./workload/cluster.js";
 import type { LengthsName } from "./workload/lengths.js";
 import type { Destination } from "./workload/pool.js";
 
@@ -10,16 +11,19 @@ export type ProcessPlan =
 
 export interface DatasetPlan {
   readonly kind: "dataset";
+  readonly mode: ProxyMode;
   readonly services: number;
   readonly endpoints: number;
   readonly seed: number;
 }
 
+export const modeOf = (engine: SubjectName): ProxyMode => (engine === NFT_LINEAR ? "nftables" : "iptables");
+
 export type MeasuringPlan =
   /** One engine at one size: first packets by destination, and packets through conntrack. */
   | ({
       readonly kind: "engine";
-      readonly engine: EngineName;
+      readonly engine: SubjectName;
       /** Rule sets alive and in use, of seeds that follow each other; more than one only without `packets`. */
       readonly ruleSets: number;
       readonly destinations: readonly Destination[];
@@ -79,8 +83,11 @@ export function partOf<T>(all: readonly T[], { index, count }: Shard): T[] {
 /** The rule sets that plans measure on, each once. */
 export function datasetsOf(plans: readonly MeasuringPlan[]): DatasetPlan[] {
   const datasets = new Map<string, DatasetPlan>();
-  for (const { services, endpoints, seed } of plans)
-    datasets.set(`${services} ${endpoints} ${seed}`, { kind: "dataset", services, endpoints, seed });
+  for (const plan of plans) {
+    const { services, endpoints, seed } = plan;
+    const mode = plan.kind === "engine" ? modeOf(plan.engine) : "iptables";
+    datasets.set(`${services} ${endpoints} ${seed} ${mode}`, { kind: "dataset", mode, services, endpoints, seed });
+  }
   return [...datasets.values()].sort((a, b) => a.services - b.services || a.endpoints - b.endpoints);
 }
 

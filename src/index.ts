@@ -38,7 +38,7 @@ export {
 } from "./kube/configuration.js";
 export { type ServicePort, servicePortsOf } from "./kube/services.js";
 export { generateIptables, writeIptables } from "./kube/iptables-mode/write.js";
-export { nftablesSettingsOf, writeNftables } from "./kube/nftables-mode/write.js";
+export { generateNftables, nftablesSettingsOf, writeNftables } from "./kube/nftables-mode/write.js";
 export { remarkNode } from "./kube/node-remark.js";
 export { LAYOUTS, type LayoutName, layoutOf } from "./kube/iptables-mode/layout.js";
 export { applySync, planSync, type Sync } from "./kube/iptables-mode/sync.js";

@@ -1,9 +1,19 @@
+import { type EngineName, NFT_LINEAR, type SubjectName } from "../arguments.js";
 import type { MeasuringPlan } from "../plan.js";
 import { SECONDARY_ROUNDS, type Study } from "./study.js";
 
 const MILLISECONDS = 60;
 /** Above this many services a linear walk of uniform destinations takes so long that few packets fit: one more process would not help. */
 const LARGE = 10_000;
+
+const TO_ALL = ["uniform"] as const;
+/** A walk that looks up grows with the memory it touches, not with its rules: packets to one service tell the two apart. */
+const TO_ONE_AND_ALL = ["last", "uniform"] as const;
+
+/** With the walk of iptables rules goes that of the rules of nftables mode, which looks up instead of passing rule after rule. */
+function beside(engines: readonly EngineName[]): SubjectName[] {
+  return engines.flatMap((engine): SubjectName[] => (engine === "linear" ? [engine, NFT_LINEAR] : [engine]));
+}
 
 /** From ten services to a hundred thousand: lookup time, memory, time to build and to update. */
 export const scale: Study = {
@@ -15,10 +25,13 @@ export const scale: Study = {
     const plans = options.services.flatMap((services): MeasuringPlan[] => {
       const size = { services, endpoints, seed, milliseconds: MILLISECONDS };
       const seldom = services > LARGE ? { most: 1 } : { most: SECONDARY_ROUNDS };
-      const alone = { ruleSets: 1, flows: 0, packets: [], destinations: ["uniform"] } as const;
+      const alone = { ruleSets: 1, flows: 0, packets: [] } as const;
       const often = services > LARGE ? { most: 1 } : {};
       return [
-        ...engines.map((engine): MeasuringPlan => ({ kind: "engine", engine, ...alone, ...size, ...often })),
+        ...beside(engines).map((engine): MeasuringPlan => {
+          const destinations = engine === NFT_LINEAR ? TO_ONE_AND_ALL : TO_ALL;
+          return { kind: "engine", engine, destinations, ...alone, ...size, ...often };
+        }),
         { kind: "stages", stages: ["build", "update"], ...size, ...often },
         ...engines.map((engine): MeasuringPlan => ({ kind: "memory", engine, ...size, ...seldom })),
       ];

@@ -8,16 +8,17 @@ import {
   type PacketBatch,
   type Work,
 } from "../../src/index.js";
-import type { EngineName } from "../arguments.js";
+import type { SubjectName } from "../arguments.js";
+import { modeOf } from "../plan.js";
 import { StringMapRival } from "../rivals/string-map.js";
-import { type BenchCluster, makeCluster } from "../workload/cluster.js";
+import { type BenchCluster, makeCluster, makeNftablesCluster } from "../workload/cluster.js";
 
 /** Classifies a batch into `out`, its work counters included. */
 export type Classify = (batch: PacketBatch, out: OutcomeBatch) => void;
 
 /** One rule set with what is measured on it. */
 export interface Subject {
-  readonly name: EngineName;
+  readonly name: SubjectName;
   readonly cluster: BenchCluster;
   /** Names draws and packets. */
   readonly seed: number;
@@ -27,14 +28,15 @@ export interface Subject {
   readonly engine?: Engine;
 }
 
-export function makeSubject(name: EngineName, services: number, endpoints: number, seed: number): Subject {
-  const cluster = makeCluster(services, endpoints, seed);
+export function makeSubject(name: SubjectName, services: number, endpoints: number, seed: number): Subject {
+  const make = modeOf(name) === "nftables" ? makeNftablesCluster : makeCluster;
+  const cluster = make(services, endpoints, seed);
   if (name === "string-map") {
     const rival = new StringMapRival(cluster, seed);
     return { name, cluster, seed, endpoints, classify: (batch, out) => rival.classifyBatch(batch, out) };
   }
   const { resolved, node } = cluster;
-  const engine = name === "linear" ? columnEngine(resolved, { node }) : indexedEngine(resolved, { node });
+  const engine = name === "indexed" ? indexedEngine(resolved, { node }) : columnEngine(resolved, { node });
   const context: Context = freshContext({ node, seed });
   return {
     name,

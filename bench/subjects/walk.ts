@@ -1,5 +1,5 @@
 import { OutcomeBatch } from "../../src/index.js";
-import type { EngineName } from "../arguments.js";
+import { NFT_LINEAR, type SubjectName } from "../arguments.js";
 import { CHECKSUM_START, foldOutcomes, sumOutcomes } from "../workload/checksum.js";
 import type { ServiceColumns } from "../workload/cluster.js";
 import { type Destination, drawPool, nameDestination } from "../workload/pool.js";
@@ -10,8 +10,10 @@ import { meanWork, type Subject } from "./subject.js";
  * Packets of a pool and of a batch. Where one walk takes microseconds the pool is small, or a single pass of it would last longer than
  * all the measuring; where it takes nanoseconds the pool is larger than the caches next to the core.
  */
-export function poolSize(engine: EngineName): { packets: number; batchSize: number } {
-  return engine === "linear" ? { packets: 4096, batchSize: 1024 } : { packets: 65_536, batchSize: 8192 };
+export function poolSize(engine: SubjectName): { packets: number; batchSize: number } {
+  return engine === "linear" || engine === NFT_LINEAR
+    ? { packets: 4096, batchSize: 1024 }
+    : { packets: 65_536, batchSize: 8192 };
 }
 
 /** Packets walked one by one, to find the cheapest way and to time them alone: so many that the cheapest is surely among them. */

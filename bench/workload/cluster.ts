@@ -1,5 +1,6 @@
 import {
   generateIptables,
+  generateNftables,
   Node,
   type NodeFacts,
   resolve,
@@ -9,6 +10,9 @@ import {
   type Statement,
   synthesizeCluster,
 } from "../../src/index.js";
+
+/** Which of kube-proxy's modes writes the rules. */
+export type ProxyMode = "iptables" | "nftables";
 
 /** The services of a rule set as columns, in the order of the rules of nat KUBE-SERVICES: what rivals are built from, and packets sent to. */
 export interface ServiceColumns {
@@ -34,9 +38,15 @@ export interface BenchCluster {
 export const POD_CIDR = "10.0.0.0/8";
 
 /** The rules kube-proxy v1.30 writes for a synthetic cluster. */
-export function writeRules(services: number, endpoints: number, seed: number): { ruleset: RuleSet; node: NodeFacts } {
+export function writeRules(
+  services: number,
+  endpoints: number,
+  seed: number,
+  mode: ProxyMode = "iptables",
+): { ruleset: RuleSet; node: NodeFacts } {
   const { objects, node, configuration } = synthesizeCluster({ services, endpoints, seed, podCIDR: POD_CIDR });
-  return { ruleset: generateIptables(objects, configuration, node), node };
+  const generate = mode === "nftables" ? generateNftables : generateIptables;
+  return { ruleset: generate(objects, configuration, node), node };
 }
 
 /** Those rules ready for engines, and their services as the rules hold them. */
@@ -53,6 +63,13 @@ export function makeCluster(services: number, endpoints: number, seed: number): 
     pickProbabilities: readProbabilities(resolved),
     podCIDR: { value: 0x0a000000, mask: 0xff000000 },
   };
+}
+
+/** The same cluster under the rules of nftables mode; its services keep the order of the rules of iptables mode, so that packets are the same. */
+export function makeNftablesCluster(services: number, endpoints: number, seed: number): BenchCluster {
+  const cluster = makeCluster(services, endpoints, seed);
+  const resolved = resolve(writeRules(services, endpoints, seed, "nftables").ruleset);
+  return { ...cluster, resolved, pickProbabilities: cluster.pickProbabilities.map(() => 1 / endpoints) };
 }
 
 /** Reads services off nat KUBE-SERVICES: rules with an exact destination that jump to a chain of endpoints. */

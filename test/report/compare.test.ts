@@ -140,6 +140,19 @@ describe("comparing two builds of one run", () => {
     expect(same.every(({ outcome }) => outcome === "cannot tell")).toBe(true);
   });
 
+  it("finds it in spite of processes that something else kept waiting", () => {
+    const record = twoBuilds(1.1, 12);
+    const disturbed = (factor: number, round: number) => (one: BenchCase) => ({
+      ...one,
+      rounds: one.rounds.map((own, r) =>
+        r === round && one.factors.build === "this" ? { ...own, samples: own.samples.map((ns) => ns * factor) } : own,
+      ),
+    });
+    const cases = record.cases.map(disturbed(2, 3)).map(disturbed(0.6, 8));
+    const found = compareBuilds({ ...record, cases })!.judged.filter(({ outcome }) => outcome === "slower");
+    expect(found.length / cases.length).toBeGreaterThan(0.45);
+  });
+
   it("is undefined where there is one build, and stands at the end of the study's report where there are two", () => {
     expect(compareBuilds(template)).toBeUndefined();
     const record = twoBuilds(1.1, 6);

@@ -28,15 +28,15 @@ export function contrastRuns(before: Measurement, after: Measurement): Contrast[
     if (old === undefined || old.unit !== one.unit) return [];
     const [was, is] = [relativeTimes(before, old), relativeTimes(after, one)].map((times) => [...times.values()]);
     if (was!.length === 0 || is!.length === 0) return [];
-    const degreesOfFreedom = was!.length + is!.length - 2;
-    const squares = sumOfSquares(was!) + sumOfSquares(is!);
+    const [a, b] = [trim(was!), trim(is!)];
+    const degreesOfFreedom = a.kept + b.kept - 2;
     return [
       {
         ...describe(old, one),
-        difference: mean(is!) - mean(was!),
-        variance: degreesOfFreedom === 0 ? 0 : squares / degreesOfFreedom,
+        difference: b.mean - a.mean,
+        variance: degreesOfFreedom === 0 ? 0 : (a.squares + b.squares) / degreesOfFreedom,
         degreesOfFreedom,
-        scale: 1 / was!.length + 1 / is!.length,
+        scale: 1 / a.kept + 1 / b.kept,
       },
     ];
   });
@@ -56,15 +56,16 @@ export function contrastBuilds(record: Measurement): Contrast[] {
     const [was, is] = [relativeTimes(record, other), relativeTimes(record, one)];
     const pairs = [...is].flatMap(([round, time]) => (was.has(round) ? [time - was.get(round)!] : []));
     if (pairs.length === 0) return [];
-    const degreesOfFreedom = pairs.length - 1;
+    const { mean, squares, kept } = trim(pairs);
+    const degreesOfFreedom = kept - 1;
     return [
       {
         ...describe(other, one),
         factors,
-        difference: mean(pairs),
-        variance: degreesOfFreedom === 0 ? 0 : sumOfSquares(pairs) / degreesOfFreedom,
+        difference: mean,
+        variance: degreesOfFreedom === 0 ? 0 : squares / degreesOfFreedom,
         degreesOfFreedom,
-        scale: 1 / pairs.length,
+        scale: 1 / kept,
       },
     ];
   });
@@ -102,11 +103,33 @@ function yardsticksOf({ processes }: Measurement, run: number, round: number): n
     .map(({ yardstick }) => median(yardstick));
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+/** Share of the processes that is left out of a mean at either end. */
+const TRIMMED = 0.2;
+
+interface Trimmed {
+  readonly mean: number;
+  /** Of the winsorized values, around their mean: over the degrees of freedom (`kept` less one) the variance of a process. */
+  readonly squares: number;
+  readonly kept: number;
 }
 
-function sumOfSquares(values: readonly number[]): number {
-  const middle = mean(values);
-  return values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
+/**
+ * The trimmed mean, and what its error is taken from: a process that something else kept waiting moves neither. Yuen, "The two-sample
+ * trimmed t for unequal population variances" (Biometrika 1974). Of fewer than five values all are kept: the usual mean and squares.
+ */
+function trim(values: readonly number[]): Trimmed {
+  const sorted = values.toSorted((a, b) => a - b);
+  const cut = Math.floor(TRIMMED * sorted.length);
+  const [low, high] = [sorted[cut]!, sorted.at(-1 - cut)!];
+  const winsorized = sorted.map((value) => Math.min(high, Math.max(low, value)));
+  const middle = mean(winsorized);
+  return {
+    mean: mean(sorted.slice(cut, sorted.length - cut)),
+    squares: winsorized.reduce((sum, value) => sum + (value - middle) ** 2, 0),
+    kept: sorted.length - 2 * cut,
+  };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -5,13 +5,13 @@ import { findNoise } from "../noise.js";
 import { formatRatio } from "../numbers.js";
 import { formatCount, formatFigure } from "../table.js";
 import { contrastBuilds, contrastRuns } from "./contrasts.js";
-import { judge, type Judged, THRESHOLD } from "./judge.js";
+import { judge, type Judged, THRESHOLD, THRESHOLD_IN_TURN } from "./judge.js";
 
 /** Whether cases of two runs differ, by study; the studies that only one of them holds are left out. */
 export function compareRuns(
   before: readonly Measurement[],
   after: readonly Measurement[],
-  threshold?: number,
+  threshold = THRESHOLD,
 ): Comparison[] {
   return after.flatMap((record) => {
     const old = before.find(({ study }) => study === record.study);
@@ -25,7 +25,7 @@ export interface Comparison {
   readonly document: Document;
 }
 
-function compareRecords(before: Measurement, after: Measurement, threshold?: number): Comparison {
+function compareRecords(before: Measurement, after: Measurement, threshold: number): Comparison {
   const judged = judge(contrastRuns(before, after), threshold);
   const both = [before, after] as const;
   const remarks = [
@@ -45,7 +45,7 @@ function compareRecords(before: Measurement, after: Measurement, threshold?: num
 }
 
 /** Whether this build differs from the other one that was measured with it. Undefined where only one build was. */
-export function compareBuilds(record: Measurement, threshold?: number): Comparison | undefined {
+export function compareBuilds(record: Measurement, threshold = THRESHOLD_IN_TURN): Comparison | undefined {
   const judged = judge(contrastBuilds(record), threshold);
   if (judged.length === 0) return undefined;
   const noise = findNoise(record);
@@ -67,7 +67,7 @@ function documentOfJudged(
   remarks: readonly string[],
   judged: readonly Judged[],
   names: readonly [string, string],
-  threshold = THRESHOLD,
+  threshold: number,
 ): Document {
   const count = (outcome: Judged["outcome"]) => judged.filter((one) => one.outcome === outcome).length;
   const other = judged.filter(({ contrast }) => !contrast.sameWork).length;

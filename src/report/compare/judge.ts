@@ -5,8 +5,10 @@ import type { BenchCase } from "../measurement.js";
 import type { Interval } from "../rounds.js";
 import type { Contrast } from "./contrasts.js";
 
-/** Differences below this share are taken for none: memory layout alone makes as much. */
+/** Differences of two runs below this share are taken for none: what else the machine did makes as much. */
 export const THRESHOLD = 0.05;
+/** The same of two builds whose processes ran in turn, so that both had the same machine: memory layout alone makes as much. */
+export const THRESHOLD_IN_TURN = 0.03;
 /** Share of wrong ones among the differences that are found. */
 const FALSE_DISCOVERIES = 0.05;
 /** The usual variance of all cases counts like so many processes beside the case's own few. */
@@ -26,7 +28,7 @@ export interface Judged {
  * towards the usual one (moderated t: Smyth, "Linear models and empirical Bayes methods", 2004); the number of cases is paid for by Benjamini and
  * Hochberg.
  */
-export function judge(contrasts: readonly Contrast[], threshold = THRESHOLD): Judged[] {
+export function judge(contrasts: readonly Contrast[], threshold: number): Judged[] {
   const usual = new Map((["ns", "bytes"] as const).map((unit) => [unit, usualVariance(contrasts, unit)]));
   const margin = Math.log(1 + threshold);
   const tested = contrasts.map((contrast) => {

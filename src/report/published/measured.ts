@@ -15,7 +15,11 @@ const MODES: ReadonlyMap<string, string> = new Map([
   ["ebpf", "ebpf"],
 ]);
 
-/** The series over the number of services that records hold: packets to uniform destinations, one rule set alive, each at its median. */
+/**
+ * The series over the number of services that records hold, one rule set alive, each at its median: packets to uniform destinations, and to
+ * the last service alone. The latter's chains stay in the caches at every size, so that what grows is the walk; uniform ones grow with the
+ * memory they touch too.
+ */
 export function measuredSeries(records: readonly Measurement[]): MeasuredSeries[] {
   const series = new Map<
     string,
@@ -36,8 +40,9 @@ export function measuredSeries(records: readonly Measurement[]): MeasuredSeries[
     // In the kernel a first packet always passes conntrack too.
     const first = packet === "first" || (harness === "kernel" && packet === "first-datapath");
     const kind = first ? "first" : packet.startsWith("established") ? "established" : undefined;
-    if (kind === undefined || (destination !== undefined && destination !== "uniform")) continue;
-    const name = `${engine}, ${packet}${flows === undefined || flows === 0 ? "" : `, ${flows} flows`}${harness === "kernel" ? " (kernel)" : ""}`;
+    if (kind === undefined || !SHOWN.has(destination)) continue;
+    const to = destination === "last" ? " to the last service" : "";
+    const name = `${engine}, ${packet}${to}${flows === undefined || flows === 0 ? "" : `, ${flows} flows`}${harness === "kernel" ? " (kernel)" : ""}`;
     const found = series.get(name) ?? { mode, packet: kind, name, at: new Map<number, BenchCase>() };
     series.set(name, found);
     if (!found.at.has(services)) found.at.set(services, one);
@@ -50,5 +55,7 @@ export function measuredSeries(records: readonly Measurement[]): MeasuredSeries[
       .sort((a, b) => a.services - b.services),
   }));
 }
+
+const SHOWN: ReadonlySet<string | undefined> = new Set([undefined, "uniform", "last"]);
 
 const noted = (noise: string | undefined): { noise?: string } => (noise === undefined ? {} : { noise });

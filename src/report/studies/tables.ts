@@ -20,3 +20,5 @@ export function formatBytes(bytes: number): string {
 }
 
 export const ENGINE_NAMES = ["linear", "indexed", "string-map"] as const;
+/** The walk over the rules of nftables mode, beside the engines on those of iptables mode. */
+export const NFT_LINEAR = "nft-linear";
