@@ -7,7 +7,7 @@ import { stateName } from "../conntrack/entry.js";
 import type { DropReason, Result } from "./types.js";
 
 /** Values of BatchResults.reason; 0: the packet got through. */
-export const reasonNames = [undefined, "rule", "table-full", "no-free-tuple", "nat-redirect"] as const;
+export const reasonNames = [undefined, "rule", "table-full", "no-free-tuple", "nat-redirect", "no-route"] as const;
 export const REASON_RULE = 1;
 
 /** What became of the packets of a batch, as struct of typed arrays parallel to it. */

@@ -24,7 +24,7 @@ import { ConntrackTable, DEFAULT_MAX_ENTRIES } from "../conntrack/table.js";
 import { timeoutPresets } from "../conntrack/timeouts.js";
 import { TRACK_KILL, TRACK_REOPEN, Tracker } from "../conntrack/track.js";
 import { spaceOf, translationRandom } from "./context.js";
-import type { DatapathOptions, Result } from "./types.js";
+import type { DatapathOptions, DropReason, Result } from "./types.js";
 
 export type { DatapathOptions, DropReason, Result } from "./types.js";
 
@@ -136,7 +136,7 @@ export class SinglePath {
       this.applyChanges(outcome.changes);
       if (outcome.notrack) return untracked(packet, outcome);
       if (outcome.unseen === true)
-        return { verdict: outcome.verdict, reason: "rule", packet, state, ref: 0, entry: "known", outcome };
+        return { verdict: outcome.verdict, reason: reasonOf(outcome), packet, state, ref: 0, entry: "known", outcome };
       setMark(table, ref, outcome.changes);
     }
     records[base] = meta;
@@ -152,7 +152,7 @@ export class SinglePath {
     };
     if (outcome !== undefined && outcome.verdict !== "accept") {
       if (!over && isAnsweredByReset(packet, outcome)) this.close(table, ref, tick);
-      return { verdict: outcome.verdict, reason: "rule", packet, ...common };
+      return { verdict: outcome.verdict, reason: reasonOf(outcome), packet, ...common };
     }
     return {
       verdict: "accept",
@@ -193,7 +193,7 @@ export class SinglePath {
     if (table.full && !this.makeRoom(table, packet, tick, now))
       return { ...stopped, verdict: "drop", reason: "table-full" };
     this.applyChanges(outcome.changes);
-    const refused = { ...stopped, verdict: outcome.verdict, reason: "rule" as const };
+    const refused = { ...stopped, verdict: outcome.verdict, reason: reasonOf(outcome) };
     if (outcome.verdict !== "accept" && outcome.confirmed !== true) return refused;
 
     const { tuple } = outcome;
@@ -265,7 +265,7 @@ export class SinglePath {
     if (outcome.notrack) return untracked(packet, outcome);
     const common = { state: "related", ref, entry: "known", outcome } as const;
     setMark(table, ref, outcome.changes);
-    if (outcome.verdict !== "accept") return { verdict: outcome.verdict, reason: "rule", packet, ...common };
+    if (outcome.verdict !== "accept") return { verdict: outcome.verdict, reason: reasonOf(outcome), packet, ...common };
     const status = (meta >>> 8) & 255;
     if (isRedirect(packet) && (status & (CtStatus.snat | CtStatus.dnat)) !== 0) {
       return { verdict: "drop", reason: "nat-redirect", packet, ...common };
@@ -282,7 +282,7 @@ export class SinglePath {
     const outcome = this.classify(packet, connection, now, id);
     this.applyChanges(outcome.changes);
     const common = { state: connection.state, ref: 0, entry: "none" as const, outcome };
-    if (outcome.verdict !== "accept") return { verdict: outcome.verdict, reason: "rule", packet, ...common };
+    if (outcome.verdict !== "accept") return { verdict: outcome.verdict, reason: reasonOf(outcome), packet, ...common };
     return { verdict: "accept", packet: { ...packet, mark: outcome.mark }, ...common };
   }
 
@@ -320,9 +320,11 @@ export class SinglePath {
 
 function untracked(packet: Packet, outcome: Outcome): Result {
   const common = { state: "untracked", ref: 0, entry: "none", outcome } as const;
-  if (outcome.verdict !== "accept") return { verdict: outcome.verdict, reason: "rule", packet, ...common };
+  if (outcome.verdict !== "accept") return { verdict: outcome.verdict, reason: reasonOf(outcome), packet, ...common };
   return { verdict: "accept", packet: { ...packet, mark: outcome.mark }, ...common };
 }
+
+const reasonOf = ({ unreachable }: Outcome): DropReason => (unreachable === true ? "no-route" : "rule");
 
 /** REJECT --reject-with tcp-reset answers every segment but a reset. */
 function isAnsweredByReset(packet: Packet, outcome: Outcome): boolean {

@@ -7,6 +7,8 @@ import type { TimeoutPreset, Timeouts } from "../conntrack/timeouts.js";
 export type DropReason =
   /** A rule or a policy, see the outcome. */
   | "rule"
+  /** No route leads to its destination. */
+  | "no-route"
   /** nf_conntrack_max is reached and early_drop found nothing to evict. */
   | "table-full"
   /** Source NAT found no free tuple (the kernel drops at confirm: insert_failed). */

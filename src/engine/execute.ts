@@ -49,7 +49,7 @@ export const actions: ActionTable = {
     return isForFamily(range, walk.packet.family) ? translateSource(walk, "snat", range) : "statement";
   },
   masquerade: (action, walk) => {
-    const address = walk.context.node.route(walk.dst).source;
+    const address = walk.context.node.routeFrom(walk.iif, walk.dst)?.source;
     return translateSource(
       walk,
       "masquerade",

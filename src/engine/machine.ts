@@ -163,8 +163,7 @@ function nextStation(walk: Walk, schedule: Schedule): Outcome | undefined {
   walk.station = -1;
   if (stage.kind === "route") {
     walk.stations = [];
-    route(walk);
-    return undefined;
+    return route(walk);
   }
   walk.hook = stage.hook;
   walk.stations = schedule[stage.hook];
@@ -203,11 +202,17 @@ function changeSource(walk: Walk): boolean {
   return true;
 }
 
-function route(walk: Walk): void {
-  const found = walk.context.node.route(walk.dst);
+/** The routing decision; where no route leads on the walk ends. */
+function route(walk: Walk): Outcome | undefined {
+  const found = walk.context.node.routeFrom(walk.iif, walk.dst);
+  if (found === undefined) {
+    walk.steps?.push({ kind: "route", destination: walk.dst, local: false, oif: "" });
+    return { ...walk.outcome("drop"), unreachable: true };
+  }
   walk.oif = found.oif;
   walk.way = found.local ? "local" : "forward";
   walk.steps?.push({ kind: "route", destination: walk.dst, local: found.local, oif: found.oif });
+  return undefined;
 }
 
 function enterStation(walk: Walk, station: Station): void {

@@ -51,6 +51,8 @@ export interface Outcome {
   readonly unseen?: true;
   /** It was stopped on its way back in through lo, after postrouting: its connection stays, translated by `source`. */
   readonly confirmed?: true;
+  /** It was dropped because no route leads to its destination. */
+  readonly unreachable?: true;
   /** In the order they happened. */
   readonly changes: readonly StateChange[];
   readonly work: Work;

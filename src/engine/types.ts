@@ -96,6 +96,7 @@ export type Step =
       readonly endpoint: string;
     }
   | { readonly kind: "translate"; readonly what: "destination" | "source"; readonly from: string; readonly to: string }
+  /** `oif` is empty where no route leads there. */
   | { readonly kind: "route"; readonly destination: Address; readonly local: boolean; readonly oif: string };
 
 export interface Trace {

@@ -42,7 +42,7 @@ export class Node {
   isLocal(address: Address): boolean {
     if (typeof address === "number") {
       if (insideMask(address, LOOPBACK_4.value, LOOPBACK_4.mask)) return true;
-    } else if (address[0] === 0 && address[1] === 0 && address[2] === 0 && address[3] === 1) return true;
+    } else if (isLoopback6(address)) return true;
     return this.local.has(key(address));
   }
 
@@ -61,6 +61,19 @@ export class Node {
     return { local: false, oif: this.defaultInterface, source: this.primary(destination) };
   }
 
+  /**
+   * Where a packet goes that came in by an interface (empty: one of the node itself); undefined where no route leads there. Only ::1 asks by which:
+   * from outside it is no address of the node, but goes by the routes of that interface (rt6_need_strict in net/ipv6/route.c).
+   */
+  routeFrom(iif: string, destination: Address): Route | undefined {
+    if (iif === "" || iif === "lo" || !isLoopback6(destination)) return this.route(destination);
+    const entries = this.routes.filter((entry) => contains(entry, destination));
+    const entry = entries.find(({ oif }) => oif === iif);
+    const byDefault = iif === this.defaultInterface && entries.every(({ mask }) => prefixLength(mask) > 0);
+    if (entry === undefined && !byDefault) return undefined;
+    return { local: false, oif: iif, source: entry?.source ?? this.primary(destination) };
+  }
+
   /** inet_addr_type of an address (net/ipv4/fib_frontend.c): zero and all-ones are broadcast, 224.0.0.0/4 multicast. */
   addressType(address: Address): AddressType {
     if (this.isLocal(address)) return "LOCAL";
@@ -75,6 +88,10 @@ export class Node {
   private primary(destination: Address): Address | undefined {
     return this.addresses.find((address) => typeof address === typeof destination);
   }
+}
+
+function isLoopback6(address: Address): boolean {
+  return typeof address !== "number" && address[0] === 0 && address[1] === 0 && address[2] === 0 && address[3] === 1;
 }
 
 function key(address: Address): string | number {

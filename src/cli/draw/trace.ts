@@ -101,7 +101,7 @@ class TraceDrawing {
       case "route": {
         this.leaveTo(0);
         this.inHook = false;
-        const way = step.local ? "to the node itself" : `by ${step.oif}`;
+        const way = step.local ? "to the node itself" : step.oif === "" ? "leads nowhere" : `by ${step.oif}`;
         return this.put(0, `${colors.bold("routing")} ${formatAddress(step.destination)} ${way}`);
       }
     }
@@ -182,13 +182,14 @@ function drawOutcome(outcome: Outcome, packet: Packet, colors: Colors): string[]
 }
 
 function whereText(
-  { verdict, way, oif, tuple, protocol, rejectWith }: Outcome & { protocol?: number },
+  { verdict, way, oif, tuple, protocol, rejectWith, unreachable }: Outcome & { protocol?: number },
   by?: ResolvedRule,
 ): string {
   if (verdict === "accept") {
     const to = endpointText(tuple.dst, tuple.dport, protocol ?? tuple.protocol);
     return way === "local" ? `delivered to the node, ${to}` : `leaves by ${oif} to ${to}`;
   }
+  if (unreachable === true) return "dropped: no route leads to its destination";
   const how = verdict === "reject" ? `rejected with ${rejectWith ?? "an error"}` : "dropped";
   if (by === undefined) return `${how} by a policy`;
   const line = lineOf(by);

@@ -333,7 +333,7 @@ export class Journey {
   /** By where the destination is routed. */
   private routed(standing: Standing, on: (route: Route) => DiagramNode): DiagramNode {
     const { node, space } = this;
-    if (standing.dst !== undefined) return on(node.route(standing.dst));
+    if (standing.dst !== undefined) return this.to(standing, standing.dst, on);
     const own = (address: Address): boolean => (typeof address === "number") === (space.family === "ip");
     const loopback: Address = space.family === "ip" ? 0x7f000001 : [0, 0, 0, 1];
     const regions: { readonly set: DiagramNode; readonly example: Address }[] = [];
@@ -352,9 +352,24 @@ export class Journey {
     for (const { set, example } of regions)
       result = this.split(
         this.resolve(standing.bits, set),
-        () => on(node.route(example)),
+        () => this.to(standing, example, on),
         () => result,
       );
+    return result;
+  }
+
+  /** To an address, by the interface the packets came in by: ::1 is the node itself for its own packets only. */
+  private to(standing: Standing, address: Address, on: (route: Route) => DiagramNode): DiagramNode {
+    const { node } = this;
+    const own = node.route(address);
+    let result = on(own);
+    const nowhere = this.end(standing, "drop");
+    for (const [i, name] of this.space.namesOf("iif").entries()) {
+      const route = node.routeFrom(name, address);
+      const come = this.equals(standing.bits, "iif", i);
+      if (route?.oif === own.oif || come === NOTHING) continue;
+      result = this.diagrams.choose(come, route === undefined ? nowhere : on(route), result);
+    }
     return result;
   }
 
