@@ -5,13 +5,11 @@ import { resolve, type ResolvedRuleSet } from "../../../src/ruleset/resolve.js";
 import { compile, type Plan } from "../../../src/engine/compile/compile.js";
 import { Op } from "../../../src/engine/compile/operations.js";
 import { BackendFlag, SERVICE_WORDS, type ServiceTables } from "../../../src/engine/compile/services.js";
-import { indexedEngine } from "../../../src/engine/indexed.js";
-import { linearEngine } from "../../../src/engine/linear.js";
 import { verify } from "../../../src/engine/verify/verify.js";
-import { differs } from "../../../src/engine/verify/witness.js";
 import { generateIptables } from "../../../src/kube/iptables-mode/write.js";
 import { synthesizeCluster } from "../../../src/kube/synthetic.js";
 import { readRules } from "../../../src/syntax/read.js";
+import { chainNamed, expectCaught, operations } from "./caught.js";
 
 /** Functions of the lookups, with a fault where `fault` says so. */
 const fault = vi.hoisted(() => ({ serviceKey: false }));
@@ -71,21 +69,9 @@ function rowWith({ map }: ServiceTables, backends: number): number {
   throw new Error(`no row with ${backends} backends`);
 }
 
-/** The first operation of a kind in the code of a chain. */
-function operation(plan: Plan, chain: string, op: number): number {
-  const { columns, resolved } = plan;
-  const { id } = resolved.chains.find(({ name }) => name === chain)!;
-  for (let row = columns.chainStart[id]!; row < columns.chainEnd[id]!; row++)
-    for (let pc = columns.entry[row]!; ; pc += 4) {
-      if (columns.code[pc] === op) return pc;
-      if (columns.code[pc]! >= Op.accept || columns.code[pc]! <= Op.general) break;
-    }
-  throw new Error(`chain ${chain} has no operation ${op}`);
-}
-
 /** The arrays of the index of a chain. */
 function indexOf(plan: Plan, chain: string) {
-  const index = plan.indexes[plan.resolved.chains.find(({ name }) => name === chain)!.id];
+  const index = plan.indexes[chainNamed(plan, chain).id];
   if (index === undefined) throw new Error(`chain ${chain} has no index`);
   const arrays = index as unknown as {
     nextRest: Int32Array;
@@ -181,24 +167,24 @@ const faults: readonly (readonly [name: string, damage: (plan: Plan) => void])[]
   ],
   [
     "columns: a test is negated",
-    (plan) => void (plan.columns.code[operation(plan, "KUBE-FORWARD", Op.state) + 3]! ^= 1),
+    (plan) => void (plan.columns.code[operations(plan, "KUBE-FORWARD", Op.state)[0]! + 3]! ^= 1),
   ],
   [
     "columns: state bits wrong",
-    (plan) => void (plan.columns.code[operation(plan, "KUBE-FORWARD", Op.state) + 1]! ^= 2),
+    (plan) => void (plan.columns.code[operations(plan, "KUBE-FORWARD", Op.state)[0]! + 1]! ^= 2),
   ],
   [
     "columns: the mark set is another",
-    (plan) => void (plan.columns.code[operation(plan, "KUBE-MARK-MASQ", Op.setMark) + 2]! ^= 2),
+    (plan) => void (plan.columns.code[operations(plan, "KUBE-MARK-MASQ", Op.setMark)[0]! + 2]! ^= 2),
   ],
   [
     "columns: a jump leads to another chain",
-    (plan) => void plan.columns.code[operation(plan, "KUBE-SERVICES", Op.jump) + 1]!--,
+    (plan) => void plan.columns.code[operations(plan, "KUBE-SERVICES", Op.jump)[0]! + 1]!--,
   ],
   [
     "columns: rows of a chain shifted",
     (plan) => {
-      const { id } = plan.resolved.chains.find(({ name }) => name === "KUBE-FORWARD")!;
+      const { id } = chainNamed(plan, "KUBE-FORWARD");
       plan.columns.chainStart[id]!++;
     },
   ],
@@ -223,19 +209,7 @@ describe("verify catches faults of the compiler", () => {
       const resolved = /^(?:prune|partition|columns)/.test(name) ? sets.firewall : sets.kube;
       const plan = compile(resolved, node);
       damage(plan);
-      const found = verify(plan, { witnesses: 0 });
-      expect(found.equal).toBe(false);
-      const shown = found.counterexample;
-      expect(shown, found.reason).toBeDefined();
-      if (shown!.draw === undefined) {
-        const indexed = indexedEngine(resolved, { node, plan, draws: "replay" });
-        expect(differs(linearEngine(resolved), indexed, shown!), found.reason).toBe(true);
-      } else {
-        const [right, wrong] = [indexedEngine(resolved, { node }), indexedEngine(resolved, { node, plan })].map(
-          (engine) => engine.classify(shown!.packet, shown!.context).destination,
-        );
-        expect(wrong).not.toEqual(right);
-      }
+      expectCaught(plan, resolved);
     });
   }
 });
