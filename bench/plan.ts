@@ -30,6 +30,8 @@ export type MeasuringPlan =
       /** Live connections for `packets`. */
       readonly flows: number;
       readonly packets: readonly PacketKind[];
+      /** Besides, one call for each packet object. */
+      readonly objects?: true;
     } & ProcessSize)
   /** The headline variant of an engine again, driven by Benchmark.js. */
   | ({ readonly kind: "benchmark.js"; readonly engine: EngineName } & ProcessSize)

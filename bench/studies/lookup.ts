@@ -45,7 +45,9 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
     engines.map((engine): MeasuringPlan => {
       const packets = quick ? [] : CONNECTIONS[engine];
       const flows = packets.length > 0 ? SWEEP_FLOWS : 0;
-      return { ...alone, kind: "engine", engine, destinations: DESTINATIONS, flows, packets, ...size(services) };
+      const objects = engine === "indexed" && services === largest ? ({ objects: true } as const) : {};
+      const how = { destinations: DESTINATIONS, flows, packets, ...objects };
+      return { ...alone, kind: "engine", engine, ...how, ...size(services) };
     }),
   );
   const reference = (program: ReferenceProgram, flows = 0, services = largest): MeasuringPlan => {

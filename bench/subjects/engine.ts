@@ -6,6 +6,7 @@ import type { ProcessResult } from "../processes.js";
 import { caseOf, measureCases } from "./cases.js";
 import { prepareConnections } from "./datapath.js";
 import { makeSubject } from "./subject.js";
+import { prepareObjects } from "./objects.js";
 import { prepareWalk } from "./walk.js";
 
 type EnginePlan = Extract<ProcessPlan, { kind: "engine" }>;
@@ -17,7 +18,8 @@ export async function measureEngine(plan: EnginePlan): Promise<ProcessResult> {
   const subjects = Array.from({ length: plan.ruleSets }, (_, i) => makeSubject(engine, services, endpoints, seed + i));
   const walks = plan.destinations.map((destination) => prepareWalk(subjects, destination));
   const connections = prepareConnections(subjects[0]!, plan.packets, plan.flows);
-  const measured = await measureCases([...walks, ...connections], plan.milliseconds);
+  const objects = plan.objects === true ? [prepareObjects(subjects[0]!)] : [];
+  const measured = await measureCases([...walks, ...objects, ...connections], plan.milliseconds);
   const expected = [...subjects[0]!.cluster.pickProbabilities];
   // A service with one endpoint leaves nothing to pick.
   const tested = plan.ruleSets === 1 && expected.length > 1;

@@ -22,12 +22,21 @@ const factors = z.strictObject({
   build: z.enum(["this", "other"]).optional(),
   /**
    * Which packet of a connection, and what it passes: `first` only the walk of a connection's first packet, conntrack having missed;
+   * `first-object` the same by one call with a packet object, not in a batch;
    * `first-datapath` the miss in conntrack, the walk and the new entry; `established-chains` the entry, then raw, mangle
    * and filter chains; `established-fast-path` the entry alone; `mixed-chains` and `mixed-fast-path` whole connections, first
    * packets and later ones as they come.
    */
   packet: z
-    .enum(["first", "first-datapath", "established-chains", "established-fast-path", "mixed-chains", "mixed-fast-path"])
+    .enum([
+      "first",
+      "first-object",
+      "first-datapath",
+      "established-chains",
+      "established-fast-path",
+      "mixed-chains",
+      "mixed-fast-path",
+    ])
     .optional(),
   /** Which service of the rule set packets go to, by its place in KUBE-SERVICES; `place`: to the one at the factor of that name. */
   destination: z.enum(["first", "middle", "last", "place", "uniform", "zipf"]).optional(),

@@ -64,7 +64,6 @@ const RULES = `table ip t {
 }
 `;
 
-type Loosely<T> = { -readonly [K in keyof T]: T[K] };
 /** The arrays of a table. */
 interface Arrays {
   key: Int32Array;

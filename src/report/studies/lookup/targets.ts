@@ -9,6 +9,8 @@ export const LINEAR_OVER_C = { most: 5 } as const;
 /** Nanoseconds per rule visited of the column scan that we aim at. */
 export const LINEAR_NS_PER_RULE_AIM = 2.5;
 export const ESTABLISHED_OVER_C = { most: 2 } as const;
+/** Most that a call with a packet object may cost, against a packet of a batch. */
+export const OBJECT_OVER_BATCH = { most: 10 } as const;
 /** Sizes between which growth is judged, and the most that a lookup may grow. */
 export const GROWTH = { from: 100, to: 10_000, most: 2.5 } as const;
 /** Exponent of linear's growth with the number of rules before the one that matches. */

@@ -21,6 +21,7 @@ import {
   LINEAR_NS_PER_RULE_AIM,
   LINEAR_OVER_C,
   LINEAR_SLOPE,
+  OBJECT_OVER_BATCH,
   USUAL_C_LOOKUP,
 } from "./targets.js";
 
@@ -39,6 +40,7 @@ export function judgeLookup(record: Measurement): Verdict[] {
     judge("indexed lookup and pick against C", () => indexedOverC(record)),
     judge("column-scanned linear per rule against C", () => linearOverC(record)),
     judge("established packet on the fast path against C", () => establishedOverC(record)),
+    judge("one call with a packet object against the batch", () => objectOverBatch(record)),
     judge("indexed grows with the rule set", () => indexedGrowth(record)),
     judge("linear grows with the rule set", () => linearSlope(record)),
     exactly("linear's rules visited are proportional", () => proportionalVisits(record)),
@@ -164,6 +166,21 @@ function establishedOverC(record: Measurement): Judgement | string {
     cases: [pair.ours, pair.c],
     passed: ratio.estimate <= ESTABLISHED_OVER_C.most,
     detail: `${formatRatio(ratio)} x C at ${formatCount(pair.c.factors.flows ?? 0)} flows, at most ${ESTABLISHED_OVER_C.most}`,
+  };
+}
+
+/** What a library user pays for objects instead of columns. */
+function objectOverBatch(record: Measurement): Judgement | string {
+  const object = only(record, { engine: "indexed", packet: "first-object" });
+  if (object === undefined) return "indexed was not measured";
+  const batch = ours(record, "indexed", servicesOf(object));
+  if (batch === undefined) return "indexed was not measured in a batch";
+  const ratio = ratioInterval(object.rounds, batch.rounds);
+  const [alone, within] = [object, batch].map(({ rounds }) => formatFigure(summarizeRounds(rounds).median));
+  return {
+    cases: [object, batch],
+    passed: ratio.estimate <= OBJECT_OVER_BATCH.most,
+    detail: `${formatRatio(ratio)} x the batch (${alone} / ${within} ns) at ${formatCount(servicesOf(object))} services, at most ${OBJECT_OVER_BATCH.most}`,
   };
 }
 
