@@ -1,5 +1,13 @@
 /** Whether a claim holds, by what its command said. */
-import { documentOf, findBusy, findCases, type Measurement, median, parseMeasurement } from "../../src/index.js";
+import {
+  type BenchCase,
+  documentOf,
+  findBusy,
+  findCases,
+  type Measurement,
+  median,
+  parseMeasurement,
+} from "../../src/index.js";
 import type { Claim, TestedClaim, Tolerance } from "./read.js";
 
 /** What a command came to. */
@@ -35,9 +43,14 @@ export function judgeClaim(claim: TestedClaim, ran: Ran): Judged {
   try {
     if (reading.read === "field") return judgeValue(fieldOf(JSON.parse(ran.stdout), reading.path), tolerance);
     const record = parseMeasurement(ran.stdout);
-    return reading.read === "target"
-      ? judgeTarget(record, reading.target)
-      : judgeMedian(record, reading.factors, reading.unitOf, tolerance);
+    switch (reading.read) {
+      case "target":
+        return judgeTarget(record, reading.target);
+      case "median":
+        return judgeMedian(record, reading.factors, reading.unitOf, tolerance);
+      case "ratio":
+        return judgeRatio(record, [reading.of, reading.to], tolerance);
+    }
   } catch (error) {
     return failed((error as Error).message.split("\n")[0]!);
   }
@@ -65,22 +78,36 @@ function withoutBound(detail: string): string {
   return detail.split(/, at most |, from |; /)[0]!;
 }
 
-/** A busy machine only makes times longer: what keeps below a bound all the same does pass, what exceeds it says nothing. */
-function judgeMedian(
-  record: Measurement,
-  factors: Readonly<Record<string, string | number>>,
-  unitOf: number,
-  tolerance: Tolerance,
-): Judged {
+type CaseFactors = Readonly<Record<string, string | number>>;
+
+function caseWith(record: Measurement, factors: CaseFactors): BenchCase {
   const found = findCases(record, factors);
   if (found.length !== 1) throw new Error(`${found.length} cases have the factors ${JSON.stringify(factors)}, not one`);
-  const value = median(found[0]!.rounds.map(({ samples }) => median(samples))) / unitOf;
-  const judged = judgeValue(value, tolerance);
-  const busy = findBusy(found);
-  return judged.outcome === "fail" && busy !== undefined
-    ? { outcome: "not tested", measured: `too noisy (${judged.measured}; ${busy})` }
-    : judged;
+  return found[0]!;
 }
+
+const timeOf = ({ rounds }: BenchCase): number => median(rounds.map(({ samples }) => median(samples)));
+
+/** A busy machine only makes times longer: what keeps below a bound all the same does pass, what exceeds it says nothing. */
+function judgeMedian(record: Measurement, factors: CaseFactors, unitOf: number, tolerance: Tolerance): Judged {
+  const found = caseWith(record, factors);
+  const judged = judgeValue(timeOf(found) / unitOf, tolerance);
+  const busy = findBusy([found]);
+  return judged.outcome === "fail" && busy !== undefined ? tooNoisy(judged, busy) : judged;
+}
+
+/** On a busy machine a ratio says nothing either way. */
+function judgeRatio(record: Measurement, [of, to]: readonly [CaseFactors, CaseFactors], tolerance: Tolerance): Judged {
+  const cases = [caseWith(record, of), caseWith(record, to)] as const;
+  const judged = judgeValue(timeOf(cases[0]) / timeOf(cases[1]), tolerance);
+  const busy = findBusy(cases);
+  return busy === undefined ? judged : tooNoisy(judged, busy);
+}
+
+const tooNoisy = ({ measured }: Judged, busy: string): Judged => ({
+  outcome: "not tested",
+  measured: `too noisy (${measured}; ${busy})`,
+});
 
 function judgeValue(value: unknown, { least, most, equals, within, unit }: Tolerance): Judged {
   const bounded = least !== undefined || most !== undefined || within !== undefined;

@@ -15,6 +15,9 @@ const command = z.string().refine((line) => line.split(" | ").every((stage) => p
   message: `each stage of a command must start with ${[...PROGRAMS.keys()].map((start) => `"${start}"`).join(" or ")}`,
 });
 
+/** What a case is, as far as it must be told from others. */
+const factors = z.record(z.string(), z.union([z.string(), z.number()]));
+
 /** Where the measured value stands in what the command says. */
 const reading = z.discriminatedUnion("read", [
   /** A target of a study, judged by the study itself, which knows when the machine was too busy. */
@@ -22,9 +25,11 @@ const reading = z.discriminatedUnion("read", [
   /** The median of the one case with these factors, in the unit of the case over `unitOf`. */
   z.strictObject({
     read: z.literal("median"),
-    factors: z.record(z.string(), z.union([z.string(), z.number()])),
+    factors,
     unitOf: z.number().positive(),
   }),
+  /** The median of one case over that of another. */
+  z.strictObject({ read: z.literal("ratio"), of: factors, to: factors }),
   /** A field of the JSON printed. */
   z.strictObject({ read: z.literal("field"), path: z.array(z.union([z.string(), z.number()])).min(1) }),
   /** Wall time of the whole command, which must end with exit code 0. */

@@ -11,6 +11,7 @@ import {
   INDEXED_OVER_C,
   LINEAR_OVER_C,
   LINEAR_SLOPE,
+  OBJECT_OVER_BATCH,
 } from "../../src/report/studies/lookup/targets.js";
 import { makeRecord, scaleTimes } from "../report/record.js";
 
@@ -29,14 +30,17 @@ const outcome = (id: string, value: object) => judge(id, ended(JSON.stringify(va
 
 describe("bench/claims.json", () => {
   it("says the bounds that the lookup study judges by", () => {
-    const bounds = ["indexed-lookup", "linear-scan", "established", "indexed-growth", "linear-growth"].map((id) => {
-      const { least, most } = claimOf(id).tolerance;
-      return { least, most };
-    });
+    const bounds = ["indexed-lookup", "linear-scan", "established", "one-call", "indexed-growth", "linear-growth"].map(
+      (id) => {
+        const { least, most } = claimOf(id).tolerance;
+        return { least, most };
+      },
+    );
     expect(bounds).toEqual([
       { most: INDEXED_OVER_C.most },
       { most: LINEAR_OVER_C.most },
       { most: ESTABLISHED_OVER_C.most },
+      { most: OBJECT_OVER_BATCH.most },
       { most: GROWTH.most },
       { ...LINEAR_SLOPE },
     ]);
@@ -104,6 +108,19 @@ describe("judgeClaim", () => {
     expect(judge("update", update(30_000, 0.5)).outcome).toBe("pass");
     expect(judge("update", update(60_000, 0.99)).outcome).toBe("fail");
     expect(judge("update", update(60_000, 0.5)).outcome).toBe("not tested");
+  });
+
+  it("a ratio is of two cases, and says nothing where the machine was busy", () => {
+    const growing = (factor: number, share = 0.99): Ran => {
+      const record = makeRecord([1000, 100_000]);
+      const slower = scaleTimes(record, factor, ({ factors }) => factors.services === 100_000);
+      const own = slower.cases.filter(({ factors }) => factors.engine === "indexed" && factors.ruleSets === 1);
+      const cases = own.filter(({ factors }) => factors.harness === "tinybench" && factors.flows === undefined);
+      return ended(formatMeasurement(withShare({ ...slower, cases }, share)));
+    };
+    expect(judge("large-rule-sets", growing(1))).toEqual({ outcome: "pass", measured: "2.394 x" });
+    expect(judge("large-rule-sets", growing(2)).outcome).toBe("fail");
+    expect(judge("large-rule-sets", growing(1, 0.5)).outcome).toBe("not tested");
   });
 });
 
