@@ -6,8 +6,12 @@ import { costOf, nameOf, seriesOverServices } from "./series.js";
 /** Okabe and Ito, and three more: told apart by readers who are colour-blind. */
 const COLOURS = "#0072b2 #d55e00 #009e73 #56b4e9 #cc79a7 #e69f00 #000000 #777777 #882255 #117733 #332288".split(" ");
 /** One a line, as long as there are as many: they and the dashes tell lines apart in a grey print. */
-const SHAPES =
-  "circle square triangle-up cross diamond triangle-right triangle-down triangle-left wedge arrow stroke".split(" ");
+const SHAPES = [
+  ..."circle square triangle-up cross diamond triangle-right triangle-down triangle-left".split(" "),
+  "M-.8,-.9L.8,-.9L-.8,.9L.8,.9Z", // an hourglass
+  "M0,-1L.27,-.37L.95,-.31L.43,.14L.59,.81L0,.45L-.59,.81L-.43,.14L-.95,-.31L-.27,-.37Z", // a star
+  "M-.9,-.5L-.5,-.9L0,-.4L.5,-.9L.9,-.5L.4,0L.9,.5L.5,.9L0,.4L-.5,.9L-.9,.5L-.4,0Z", // a saltire
+];
 
 interface OverlayPoint {
   readonly line: string;
