@@ -288,7 +288,11 @@ function end(place: Place, protocol: Protocol, remembers = true): fc.Arbitrary<r
 
 /** nft 1.0.6 makes one comparison of two neighbouring fields that are not to be equal: it holds where either differs. */
 const unequal = /^(tcp|udp|sctp|th|icmp|icmpv6) (sport|dport|type|code) != ([^@{]+|\{ [^,]+ \})$/;
-const isMerged = (statement: string | undefined): boolean => statement !== undefined && unequal.test(statement);
+/** It lists "below a, above b" of one header as "not from a to b". */
+const below = /^(tcp|udp|sctp|th) (sport|dport) <=? /;
+const above = /^(tcp|udp|sctp|th) (sport|dport) >=? /;
+const isMerged = (first: string | undefined, second: string): boolean =>
+  first !== undefined && ((unequal.test(first) && unequal.test(second)) || (below.test(first) && above.test(second)));
 
 function rule(place: Place): fc.Arbitrary<NftRule> {
   return pick<Protocol>("", "", "tcp", "tcp", "udp", "sctp", "icmp").chain((protocol) => {
@@ -330,7 +334,7 @@ function rule(place: Place): fc.Arbitrary<NftRule> {
         ...later,
         ...rest,
       ])
-      .map((all) => all.filter((one, i) => !isMerged(one) || !isMerged(all[i - 1])))
+      .map((all) => all.filter((one, i) => !isMerged(all[i - 1], one)))
       .map((all) => (all.length === 0 ? ["counter"] : all));
   });
 }

@@ -90,9 +90,12 @@ function describePacket(packet: WirePacket | Packet, device: string | undefined)
 
 /** The answer a REJECT sends to the other end; undefined where it cannot be seen from outside, or where there is none. */
 function expectedAnswer(said: Prediction, packet: Packet): string | undefined {
-  const { rejectWith, tuple, confirmed } = said.trace.outcome;
-  // A packet that came back in through lo has the source it left with.
-  const to = formatAddress(confirmed === true && said.entry !== undefined ? said.entry.reply.dst : tuple.src);
+  const { rejectWith, tuple, confirmed, source } = said.trace.outcome;
+  // Stopped behind source NAT in input: the answer goes to an address that only the kernel has chosen.
+  if (source !== undefined && confirmed !== true) return undefined;
+  // A packet that came back in through lo has the source it left with, unless it is none of its connection.
+  const translated = confirmed === true && said.result.ref !== 0;
+  const to = formatAddress(translated && said.entry !== undefined ? said.entry.reply.dst : tuple.src);
   if (rejectWith === "tcp-reset") {
     return packet.protocol === TCP && (packet.tcpFlags & TcpFlag.RST) === 0 ? `reset to ${to}` : undefined;
   }

@@ -29,7 +29,7 @@ const TTL = 64;
 
 /** The raw IP packet, checksums right. `name`: 1..65535. */
 export function encodePacket(packet: Packet, name: number, extras: WireExtras = {}): Buffer {
-  const transport = encodeTransport(packet, extras);
+  const transport = encodeTransport(packet, name, extras);
   if (packet.family === "ip") {
     const ip = Buffer.alloc(20);
     ip[0] = 0x45;
@@ -52,7 +52,7 @@ export function encodePacket(packet: Packet, name: number, extras: WireExtras = 
   return Buffer.concat([ip, transport]);
 }
 
-function encodeTransport(packet: Packet, extras: WireExtras): Buffer {
+function encodeTransport(packet: Packet, name: number, extras: WireExtras): Buffer {
   const { protocol } = packet;
   const size = headerSize(protocol);
   const room = Math.max(0, packet.length - size - (packet.family === "ip" ? 20 : 40));
@@ -69,7 +69,8 @@ function encodeTransport(packet: Packet, extras: WireExtras): Buffer {
     bytes.writeUInt32BE(extras.ack ?? 0, 8);
     bytes[12] = 0x50;
     bytes[13] = packet.tcpFlags;
-    bytes.writeUInt16BE(0x7000, 14);
+    // Of a segment that says what the last one said the kernel takes it that it was sent again (tcp_in_window): each offers a window of its own.
+    bytes.writeUInt16BE(0x7000 + (name & 0xfff), 14);
     sumAt = 16;
   } else if (protocol === UDP || protocol === UDPLITE) {
     bytes.writeUInt16BE(bytes.length, 4);
