@@ -1,5 +1,6 @@
 /** Which tuple a translated connection gets: get_unique_tuple and what it calls in net/netfilter/nf_nat_core.c. */
 import { type Address, addressWords, compareAddresses, type IPv6 } from "../packet/address.js";
+import type { PickedSource } from "../engine/types.js";
 import { hasPorts, isIcmp } from "../packet/protocol.js";
 import { replyTuple, type Tuple } from "../packet/tuple.js";
 import type { NatRange } from "../ruleset/types.js";
@@ -40,8 +41,14 @@ export function chooseDestination(tuple: Tuple, range: NatRange, space: TupleSpa
  * DNAT. A mapping the source has already is used again; else the same port where it is free; else one of the port's class.
  */
 export function chooseSource(tuple: Tuple, range: NatRange, space: TupleSpace, random: Random): Tuple | undefined {
+  const { chosen, free } = pickSource(tuple, range, space, random);
+  return free ? chosen : undefined;
+}
+
+/** The same with the tuple that is not free: chains behind NAT see it, before the packet is dropped for it (__nf_conntrack_confirm). */
+export function pickSource(tuple: Tuple, range: NatRange, space: TupleSpace, random: Random): PickedSource {
   const chosen = mapSource(tuple, range, space) ?? uniqueTuple(tuple, range, space, random, "source");
-  return isUsed(chosen, space) ? undefined : chosen;
+  return { chosen, free: !isUsed(chosen, space) };
 }
 
 /** The range of a connection that no source rule translates (nf_nat_alloc_null_binding): its own address, and another port only in a clash. */

@@ -18,7 +18,7 @@ import { RuleMemory, type StateChange } from "../engine/state.js";
 import type { Context, Engine, Outcome } from "../engine/types.js";
 import { connectionView, type Entry, readEntry, stateName } from "../conntrack/entry.js";
 import { relatedRef, translateError } from "../conntrack/icmp-error.js";
-import { chooseDestination, chooseSource, keepSource } from "../conntrack/nat.js";
+import { chooseDestination, chooseSource, keepSource, pickSource } from "../conntrack/nat.js";
 import { EXPIRES, MARK, STREAM } from "../conntrack/layout.js";
 import { ConntrackTable, DEFAULT_MAX_ENTRIES } from "../conntrack/table.js";
 import { timeoutPresets } from "../conntrack/timeouts.js";
@@ -305,7 +305,7 @@ export class SinglePath {
         this.destinationsChosen++;
         return chooseDestination(tuple, range, space, translationRandom(this.seed, tuple));
       },
-      chooseSource: (tuple, range) => chooseSource(tuple, range, space, translationRandom(this.seed, tuple)),
+      pickSource: (tuple, range) => pickSource(tuple, range, space, translationRandom(this.seed, tuple)),
       ...(this.options.assume === undefined ? {} : { assume: this.options.assume }),
     };
   }

@@ -186,20 +186,23 @@ function confirm(walk: Walk): boolean {
   return changeSource(walk);
 }
 
-/** The source becomes the one that is picked for it: what chains behind NAT see. The data path picks the same in the end. False: none is free. */
+/**
+ * The source becomes the one that is picked for it: what chains behind NAT see. The data path picks the same in the end. False: it is not free,
+ * and the packet is dropped when its connection is confirmed.
+ */
 function changeSource(walk: Walk): boolean {
   const { source, context } = walk;
-  if (walk.sent !== undefined) return true;
+  if (walk.sent !== undefined) return !walk.clashes;
   const tuple = tupleOf(walk);
   const range = source?.to ?? { addresses: [tuple.src, tuple.src] };
-  const unasked = { ...tuple, src: range.addresses?.[0] ?? tuple.src };
-  const chosen = context.chooseSource === undefined ? unasked : context.chooseSource(tuple, range);
-  if (chosen === undefined) return false;
+  const unasked = { chosen: { ...tuple, src: range.addresses?.[0] ?? tuple.src }, free: true };
+  const { chosen, free } = context.pickSource?.(tuple, range) ?? unasked;
   walk.sent = tuple;
   walk.src = chosen.src;
   walk.sport = chosen.sport;
   if (!sameTuple(tuple, chosen)) walk.status |= CtStatus.snat;
-  return true;
+  walk.clashes = !free;
+  return free;
 }
 
 /** The routing decision; where no route leads on the walk ends. */

@@ -24,6 +24,12 @@ export interface Draw {
   readonly seed?: number;
 }
 
+/** The tuple a source is translated to; not free: a connection has it, and the packet is dropped when its own is confirmed. */
+export interface PickedSource {
+  readonly chosen: Tuple;
+  readonly free: boolean;
+}
+
 /** All that a walk knows besides the packet. Immutable while it runs. */
 export interface Context {
   /** Local addresses and routes. */
@@ -42,8 +48,11 @@ export interface Context {
    * Without this function the first address and port of the range are taken.
    */
   readonly chooseDestination?: (tuple: Tuple, range: NatRange) => Tuple | undefined;
-  /** Picks the source of a packet of the node to itself, which rules see when it comes back in. Without it: the first address, the same port. */
-  readonly chooseSource?: (tuple: Tuple, range: NatRange) => Tuple | undefined;
+  /**
+   * Picks the source where rules see it: of a packet of the node to itself that comes back in, and in chains behind NAT. Without it: the first
+   * address, the same port.
+   */
+  readonly pickSource?: (tuple: Tuple, range: NatRange) => PickedSource;
   /** What to assume of an opaque match or target (by its rule) when a walk reaches it; undefined: refuse. */
   readonly assume?: (rule: ResolvedRule) => boolean | undefined;
   /** Whether the tests of state of a rule (recent, limit, nth, a set that rules change) hold, whatever `state` says; undefined: ask it. */

@@ -49,6 +49,8 @@ export class Walk implements Tuple {
   confirmed = false;
   /** The tuple with which it left, where its source was translated then. */
   sent: Tuple | undefined;
+  /** The source translated to is not free: it is dropped when its connection is confirmed. */
+  clashes = false;
   /** The nat chains were asked for this end of the tuple, and need not be again. */
   readonly settled = { destination: false, source: false };
 

@@ -91,7 +91,7 @@ function agrees(trace: Trace, { events, entry, left }: Observation, names: RuleN
   if (last?.number === "policy" && last.mark !== outcome.mark) return false;
   if (left !== undefined && !sameAddress(left.packet.dst, outcome.tuple.dst)) return false;
   if (entry === undefined && left === undefined && outcome.verdict === "accept" && outcome.destination !== undefined)
-    return context.chooseSource?.(outcome.tuple, outcome.source?.to ?? keepSource(outcome.tuple)) === undefined;
+    return context.pickSource?.(outcome.tuple, outcome.source?.to ?? keepSource(outcome.tuple)).free !== true;
   if (entry === undefined) return true;
   const mark = outcome.changes.findLast((change) => change.kind === "ctmark")?.mark;
   if (mark !== undefined && mark !== entry.mark) return false;

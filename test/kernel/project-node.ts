@@ -87,6 +87,8 @@ export class ProjectNode {
   private readonly countedBy = new WeakMap<Trace, readonly ResolvedRule[]>();
   /** Packets that came to the counter statements of a rule. */
   readonly counters = new Map<ResolvedRule, number>();
+  /** A packet went to a destination that was drawn, and was stopped before anything told which: where it was counted is not known. */
+  unsure = false;
 
   constructor(ruleset: RuleSet, node: Node, options: ProjectOptions = {}) {
     const resolved = resolve(ruleset);
@@ -135,6 +137,8 @@ export class ProjectNode {
     const result = this.datapath.process(packet, now);
     const trace = this.last as Trace | undefined;
     if (trace === undefined) throw new Error("the data path asked no engine");
+    const { destination, work } = trace.outcome;
+    if (destination !== undefined && work.draws > 0 && (seen.left ?? seen.entry) === undefined) this.unsure = true;
     const table = this.datapath.table(packet.family);
     const tick = table.tick(now);
     const ref = table.lookupLive(packet, tick);

@@ -73,7 +73,8 @@ export class Session {
 }
 
 /** Counter statements of nftables on which the two sides disagree, as they stand now. */
-export function counterDisagreements(kernel: KernelNode, { names, counters }: ProjectNode): string[] {
+export function counterDisagreements(kernel: KernelNode, { names, counters, unsure }: ProjectNode): string[] {
+  if (unsure) return [];
   const listed = resolve(read(kernel.save(), kernel.family, "nft"));
   return listed.rules.flatMap(({ rule, chain, number }) => {
     const counted = sum(rule.statements.map((one) => (one.kind === "counter" ? one.packets : 0)));
