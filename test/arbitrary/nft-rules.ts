@@ -286,13 +286,13 @@ function end(place: Place, protocol: Protocol, remembers = true): fc.Arbitrary<r
   return fc.oneof(...all);
 }
 
-/** nft 1.0.6 makes one comparison of two neighbouring fields that are not to be equal: it holds where either differs. */
+/** nft 1.0.6 makes one comparison of two neighbouring fields that are not to be equal, whatever stands between: it holds where either differs. */
 const unequal = /^(tcp|udp|sctp|th|icmp|icmpv6) (sport|dport|type|code) != ([^@{]+|\{ [^,]+ \})$/;
 /** It lists "below a, above b" of one header as "not from a to b". */
 const below = /^(tcp|udp|sctp|th) (sport|dport) <=? /;
 const above = /^(tcp|udp|sctp|th) (sport|dport) >=? /;
-const isMerged = (first: string | undefined, second: string): boolean =>
-  first !== undefined && ((unequal.test(first) && unequal.test(second)) || (below.test(first) && above.test(second)));
+const isMerged = (first: string, second: string): boolean =>
+  (unequal.test(first) && unequal.test(second)) || (below.test(first) && above.test(second));
 
 function rule(place: Place): fc.Arbitrary<NftRule> {
   return pick<Protocol>("", "", "tcp", "tcp", "udp", "sctp", "icmp").chain((protocol) => {
@@ -334,7 +334,7 @@ function rule(place: Place): fc.Arbitrary<NftRule> {
         ...later,
         ...rest,
       ])
-      .map((all) => all.filter((one, i) => !isMerged(all[i - 1], one)))
+      .map((all) => all.filter((one, i) => !all.slice(0, i).some((before) => isMerged(before, one))))
       .map((all) => (all.length === 0 ? ["counter"] : all));
   });
 }

@@ -4,6 +4,7 @@ import { CtStatus } from "../../src/packet/connection.js";
 import { icmpType, type Packet } from "../../src/packet/packet.js";
 import { ICMP, ICMPV6, isIcmp, TCP, TcpFlag } from "../../src/packet/protocol.js";
 import { formatTuple, sameTuple, type Tuple } from "../../src/packet/tuple.js";
+import type { Step } from "../../src/engine/types.js";
 import { DEVICES } from "./kernel-node.js";
 import type { KernelEntry, Observation } from "./observation.js";
 import { impliedVisits, nameEvent, type Prediction, type RuleNames } from "./project-node.js";
@@ -90,12 +91,14 @@ function describePacket(packet: WirePacket | Packet, device: string | undefined)
 
 /** The answer a REJECT sends to the other end; undefined where it cannot be seen from outside, or where there is none. */
 function expectedAnswer(said: Prediction, packet: Packet): string | undefined {
-  const { rejectWith, tuple, confirmed, source } = said.trace.outcome;
+  const { entry, result, trace } = said;
+  const { rejectWith, tuple, confirmed } = trace.outcome;
   // Stopped behind source NAT in input: the answer goes to an address that only the kernel has chosen.
-  if (source !== undefined && confirmed !== true) return undefined;
+  if (confirmed !== true && trace.steps.some(translatesSource)) return undefined;
   // A packet that came back in through lo has the source it left with, unless it is none of its connection.
-  const translated = confirmed === true && said.result.ref !== 0;
-  const to = formatAddress(translated && said.entry !== undefined ? said.entry.reply.dst : tuple.src);
+  const translated = confirmed === true && result.ref !== 0;
+  const other = (result.ref & 1) === 1 ? entry?.original : entry?.reply;
+  const to = formatAddress(translated && other !== undefined ? other.dst : tuple.src);
   if (rejectWith === "tcp-reset") {
     return packet.protocol === TCP && (packet.tcpFlags & TcpFlag.RST) === 0 ? `reset to ${to}` : undefined;
   }
@@ -104,6 +107,9 @@ function expectedAnswer(said: Prediction, packet: Packet): string | undefined {
   const number = rejectCodes[rejectWith ?? ""];
   return number === undefined ? undefined : `icmp ${number[0]}/${number[1]} to ${to}`;
 }
+
+const translatesSource = (step: Step): boolean =>
+  step.kind === "rule" && step.rule.rule.statements.some(({ kind }) => kind === "snat" || kind === "masquerade");
 
 /** ICMP type and code of each `--reject-with` (ipt_REJECT.h, ip6t_REJECT.h). */
 const rejectCodes: Readonly<Record<string, readonly [number, number]>> = {
