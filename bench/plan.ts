@@ -119,7 +119,8 @@ export function describePlan(plan: ProcessPlan): string {
       return `rules of ${size}`;
     case "engine": {
       const sets = plan.ruleSets > 1 ? `, ${plan.ruleSets} rule sets` : "";
-      return `${plan.engine}, ${size}${sets}${plan.flows > 0 ? `, ${plan.flows} flows` : ""}`;
+      const how = plan.objects === true ? ", one by one" : "";
+      return `${plan.engine}, ${size}${sets}${plan.flows > 0 ? `, ${plan.flows} flows` : ""}${how}`;
     }
     case "mix":
       return `${plan.engine}, ${size}, ${plan.lengths} connections, ${plan.mode}`;
