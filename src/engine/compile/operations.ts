@@ -6,7 +6,6 @@ export const Op = {
   general: 1,
   /** (mark & b) === a, negated by c. */
   mark: 2,
-  ctmark: 3,
   /** State bits a, negated by c. */
   state: 4,
   /** (src & b) === a, negated by c. */

@@ -38,6 +38,7 @@ type Bits = ReadonlyMap<number, 0 | 1>;
 
 /** Candidates that are tried before a difference is reported without a packet. */
 const MOST_CANDIDATES = 64;
+const ONES = 0xffffffff;
 
 export class CounterexampleFinder {
   private readonly lastShares: LastShares;
@@ -66,9 +67,8 @@ export class CounterexampleFinder {
   /** A packet of a set of packets as they enter a chain. */
   ofChain(differing: DiagramNode, entrances: readonly Entrance[]): Counterexample | undefined {
     // Most chains see a packet only when conntrack has.
-    const { diagrams } = this.space;
-    const seen = diagrams.minus(differing, this.space.connection("none"));
-    const some = [...diagrams.someOf(seen, MOST_CANDIDATES), ...diagrams.someOf(differing, MOST_CANDIDATES)];
+    const seen = this.space.diagrams.minus(differing, this.space.connection("none"));
+    const some = [...this.someOf(seen), ...this.someOf(differing)];
     const direct = this.smallest(entrances.flatMap((entrance) => some.map((bits) => this.witness(bits, entrance))));
     if (direct !== undefined) return direct;
     for (const entrance of entrances) {
@@ -86,8 +86,8 @@ export class CounterexampleFinder {
 
   /** A packet of a set of packets as they enter the node, with what is fixed of them. */
   ofStart(differing: DiagramNode, start: Start): Counterexample | undefined {
-    const some = this.space.diagrams.someOf(differing, MOST_CANDIDATES);
-    return this.smallest(some.map((bits) => this.witness(this.with(bits, start), start.entrance)));
+    const some = this.someOf(differing).map((bits) => this.with(bits, start));
+    return this.smallest(some.map((bits) => this.witness(bits, start.entrance)));
   }
 
   /** A packet to a service, and a draw for which the pick of its backend is not the one of the probabilities. */
@@ -136,6 +136,17 @@ export class CounterexampleFinder {
         };
     }
     return undefined;
+  }
+
+  /**
+   * Some members of a set of packets. What it leaves open of a header is all 0, then all 1: the arrays may differ from linear in the same way for
+   * both and the lookups only for one, and packets without a mark may be answered by the service map.
+   */
+  private someOf(set: DiagramNode): Bits[] {
+    const some = this.space.diagrams.someOf(set, MOST_CANDIDATES);
+    const address = this.space.family === "ip" ? ONES : ([ONES, ONES, ONES, ONES] as const);
+    const open = this.space.bitsOf({ src: address, dst: address, sport: 0xffff, dport: 0xffff, mark: ONES });
+    return [...some, ...some.map((bits) => new Map([...open, ...bits]))];
   }
 
   private ofWalk(start: Start): Counterexample | undefined {

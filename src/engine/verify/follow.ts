@@ -80,6 +80,8 @@ export class Follower {
   private readonly held: (readonly Flock[] | readonly DiagramNode[])[] = [];
   private readonly lists = new Lists();
   private readonly runs = new Map<string, Run>();
+  /** Chains that are being run. */
+  private readonly open = new Set<number>();
   /** Bits that all packets on the way have, by level; 2: not known. Those deeper than `deepest` are not. */
   private known = new Uint8Array(1 << 16).fill(2);
   private deepest = -1;
@@ -97,6 +99,7 @@ export class Follower {
     const start: Flock = { packets, mark: MARK, ctmark: CTMARK, notrack: false, changes: 0, entered: 0 };
     this.held.length = 0;
     this.held.push(parts);
+    this.open.clear();
     for (const flock of this.run(program, chain, [start], parts, 0)) this.leave(flock, { kind: policy }, parts);
     return this.space.diagrams.joinAll(parts);
   }
@@ -110,6 +113,8 @@ export class Follower {
     depth: number,
   ): readonly Flock[] {
     if (depth > DEEPEST) throw new OutOfBudget();
+    if (this.open.has(chain)) throw new Error(`the ${program.name} walk leads from chain ${chain} back to it`);
+    this.open.add(chain);
     const own: DiagramNode[] = [];
     const through: Flock[] = [];
     let here = flocks;
@@ -132,6 +137,7 @@ export class Follower {
       this.held.length = held;
       here = this.merge(next);
     }
+    this.open.delete(chain);
     through.push(...here);
     const joined = this.space.diagrams.joinAll(own);
     if (joined !== NOTHING) parts.push(joined);

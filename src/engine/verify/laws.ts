@@ -3,6 +3,7 @@
  * holds too. They are asked of the functions the engine runs, with keys read off the arrays.
  */
 import { type Address, addressWords } from "../../packet/address.js";
+import { TCP } from "../../packet/protocol.js";
 import { findService, type ServiceTables } from "../compile/services.js";
 import { type KeyTable, NOT_FOUND, Source } from "../compile/key-table.js";
 import type { ChainIndex } from "../compile/partition.js";
@@ -93,12 +94,15 @@ export function strayTableKeys(table: KeyTable): StrayKey[] {
     if (ends.every(([first, last]) => first === last)) exact.set(ends.map(([first]) => first).join(), value);
     else spans.push({ first: ends[0]![0], last: ends[0]![1], value });
   }
-  const held = (key: readonly number[]): number =>
-    exact.get(key.join()) ?? spans.find(({ first, last }) => first <= key[0]! && key[0]! <= last)?.value ?? NOT_FOUND;
+  const held = (key: readonly number[]): number | undefined =>
+    exact.get(key.join()) ?? spans.find(({ first, last }) => first <= key[0]! && key[0]! <= last)?.value;
+  // A value below 0 would say that there is no element.
+  const stray = (found: number, value: number | undefined): boolean =>
+    value === undefined ? found !== NOT_FOUND : found !== value || value < 0;
   for (const { ends } of elements) {
     for (const key of keysAround(ends)) {
       table.key.set(key);
-      if (table.find() !== held(key)) strays.push(packetWith(table, key));
+      if (stray(table.find(), held(key))) strays.push(packetWith(table, key));
     }
     if (strays.length >= MOST_STRAYS) break;
   }
@@ -119,9 +123,9 @@ function* keysAround(ends: readonly (readonly [first: number, last: number])[]):
   }
 }
 
-/** Header fields that make such a key; what it has of other things than a header is left out. */
+/** Header fields that make such a key, of a protocol with ports unless it names another; what it has of other things than a header is left out. */
 function packetWith({ fields }: KeyTable, key: readonly number[]): StrayKey {
-  const packet = { dst: 0, src: 1, protocol: 0, sport: 0, dport: 0 };
+  const packet = { dst: 0, src: 1, protocol: TCP, sport: 0, dport: 0 };
   for (const [i, { source, protocol, xor }] of fields.entries()) {
     const name = HEADER_FIELDS[source];
     if (name !== undefined) packet[name] = (key[i]! ^ xor) >>> 0;

@@ -1,4 +1,5 @@
 /** The compiled columns as rows: read off the flat arrays, column by column and operation by operation, by nothing the compiler uses. */
+import type { ResolvedRule } from "../../ruleset/resolve.js";
 import type { Columns } from "../compile/columns.js";
 import { Op } from "../compile/operations.js";
 import { interfaceHolds } from "../evaluate.js";
@@ -55,14 +56,7 @@ function readRow(columns: Columns, row: number, space: Space, lookups: LookupRea
       case Op.end:
         return steps;
       case Op.mark:
-      case Op.ctmark:
-        steps.push({
-          kind: "mark",
-          field: op === Op.mark ? "mark" : "ctmark",
-          value: a >>> 0,
-          mask: b >>> 0,
-          negate,
-        });
+        steps.push({ kind: "mark", field: "mark", value: a >>> 0, mask: b >>> 0, negate });
         break;
       case Op.state:
         header(reader.states(a));
@@ -99,6 +93,7 @@ function readRow(columns: Columns, row: number, space: Space, lookups: LookupRea
       case Op.dnatMap: {
         const number = op;
         const table = columns.tables.rows[a]!;
+        const rule = columns.rules[row]!;
         const { key, elements, ranged } = readTable(table);
         const at = { rule: columns.ids[row]!, statement: pc, draws: drawn };
         drawn += key.reduce((sum, expression) => sum + drawsIn(expression), 0);
@@ -107,12 +102,12 @@ function readRow(columns: Columns, row: number, space: Space, lookups: LookupRea
           alike: op === Op.inTable,
           negate: op === Op.inTable && negate,
           changes: false,
-          refusal: [{ kind: "end", end: { kind: "general" } }],
+          refusal: [GENERAL],
           doubt: ranged ? "always" : "never",
         };
         const choices = (): Choice[] =>
-          elements.map(({ parts, value }) => ({ key: parts, steps: readFound(number, value, columns) }));
-        steps.push(lookups.step("columns", at, columns.rules[row]!, lookup, choices));
+          elements.map(({ parts, value }) => ({ key: parts, steps: readFound(number, value, columns, rule) }));
+        steps.push(lookups.step("columns", at, rule, lookup, choices));
         if (op === Op.dnatMap) return steps;
         break;
       }
@@ -133,52 +128,51 @@ function readRow(columns: Columns, row: number, space: Space, lookups: LookupRea
       case Op.masquerade:
         steps.push({ kind: "end", end: { kind: "masquerade", to: a === 1 ? { fullyRandom: true } : {} } });
         return steps;
-      case Op.accept:
-      case Op.drop:
-        steps.push({ kind: "end", end: { kind: op === Op.accept ? "accept" : "drop" } });
-        return steps;
-      case Op.reject: {
-        const last = columns.rules[row]!.rule.statements.at(-1);
-        steps.push({ kind: "end", end: { kind: "reject", with: last?.kind === "reject" ? last.with : "" } });
-        return steps;
-      }
-      case Op.return:
-        steps.push({ kind: "return" });
-        return steps;
-      case Op.jump:
-      case Op.goto:
-        steps.push({ kind: op === Op.jump ? "jump" : "goto", chain: a });
-        return steps;
       default:
-        steps.push({ kind: "end", end: { kind: "general" } });
-        return steps;
+        return [...steps, ...(readVerdict(op, a, columns.rules[row]!) ?? [GENERAL])];
     }
   }
 }
 
+const GENERAL: Step = { kind: "end", end: { kind: "general" } };
+
+/** What an operation does that leaves its rule for good; undefined for all others. */
+function readVerdict(op: number, a: number, { rule }: ResolvedRule): Step[] | undefined {
+  switch (op) {
+    case Op.general:
+      return [GENERAL];
+    case Op.accept:
+    case Op.drop:
+      return [{ kind: "end", end: { kind: op === Op.accept ? "accept" : "drop" } }];
+    case Op.reject: {
+      const last = rule.statements.at(-1);
+      return [{ kind: "end", end: { kind: "reject", with: last?.kind === "reject" ? last.with : "" } }];
+    }
+    case Op.return:
+      return [{ kind: "return" }];
+    case Op.jump:
+    case Op.goto:
+      return [{ kind: op === Op.jump ? "jump" : "goto", chain: a }];
+    default:
+      return undefined;
+  }
+}
+
 /** What the value a table holds for a key leads to. */
-function readFound(op: number, value: number, { tables }: Columns): Step[] {
+function readFound(op: number, value: number, { tables }: Columns, rule: ResolvedRule): Step[] {
   if (op === Op.inTable) return [];
   if (op === Op.dnatMap) {
     const [address, port] = [tables.destinations[2 * value]! >>> 0, tables.destinations[2 * value + 1]!];
     const ports = port < 0 ? {} : { ports: [port, port] as const };
     return [{ kind: "end", end: { kind: "dnat", to: { addresses: [address, address], ...ports } } }];
   }
-  const operand = value >>> 8;
-  switch (value & 0xff) {
-    case Op.accept:
-    case Op.drop:
-      return [{ kind: "end", end: { kind: (value & 0xff) === Op.accept ? "accept" : "drop" } }];
-    case Op.return:
-      return [{ kind: "return" }];
-    case Op.jump:
-    case Op.goto:
-      return [{ kind: (value & 0xff) === Op.jump ? "jump" : "goto", chain: operand }];
-    case Op.constant:
-      return operand === 1 ? [] : [{ kind: "continue" }];
-    default:
-      return [{ kind: "end", end: { kind: "general" } }];
-  }
+  const [verdict, operand] = [value & 0xff, value >>> 8];
+  if (verdict === Op.constant) return operand === 1 ? [] : [{ kind: "continue" }];
+  const steps = readVerdict(verdict, operand, rule);
+  // The scan would carry it out, whatever it is.
+  if (steps === undefined)
+    throw new Error(`a verdict map of the columns holds operation ${verdict}, which is no verdict`);
+  return steps;
 }
 
 /** The tests of a row that stand in columns of their own. */
