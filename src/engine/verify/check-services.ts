@@ -133,10 +133,9 @@ export class ServiceChecker {
  */
 export function strayDraw({ bounds, thresholds }: Pick<ReadService, "bounds" | "thresholds">): number | undefined {
   if (thresholds[0] === EVEN && bounds.length > 1) {
-    const stray = bounds.findIndex(
-      (bound, k) => BigInt(bound) !== (BigInt(k + 1) * 2n ** 32n - 1n) / BigInt(bounds.length),
-    );
-    return stray < 0 ? undefined : bounds[stray];
+    const even = bounds.map((_, k) => Number((BigInt(k + 1) * 2n ** 32n - 1n) / BigInt(bounds.length)));
+    const stray = bounds.findIndex((bound, k) => bound !== even[k]);
+    return stray < 0 ? undefined : firstBeyond(bounds[stray]!, even[stray]!);
   }
   let left = 1n; // times 2^(31 k)
   let given = 0n; // times 2^(31 k)
@@ -151,10 +150,13 @@ export function strayDraw({ bounds, thresholds }: Pick<ReadService, "bounds" | "
     const error = (weight << scale) - (share << 32n);
     const last = k === bounds.length - 1 && bounds[k] !== 0xffffffff;
     if (error > 1n << scale || error < -(1n << scale) || last) {
-      // The first draw on which the two differ stands between the two edges.
-      const own = BigInt(bounds[k]!) + 1n;
-      return Number((own < edge ? own : edge) & 0xffffffffn);
+      return firstBeyond(bounds[k]!, Number(edge - 1n));
     }
   }
   return undefined;
+}
+
+/** The first draw that lies beyond one of two bounds and not beyond the other. */
+function firstBeyond(bound: number, other: number): number {
+  return (Math.min(bound, other) + 1) >>> 0;
 }

@@ -139,14 +139,14 @@ export class CounterexampleFinder {
   }
 
   /**
-   * Some members of a set of packets. What it leaves open of a header is all 0, then all 1: the arrays may differ from linear in the same way for
-   * both and the lookups only for one, and packets without a mark may be answered by the service map.
+   * Some members of a set of packets. What it leaves open of a header may still decide: the arrays may say the same of packets that the lookups
+   * tell apart, the service map answers packets without a mark, and a mark may be set already. So it is tried both ways, and with marks besides.
    */
   private someOf(set: DiagramNode): Bits[] {
     const some = this.space.diagrams.someOf(set, MOST_CANDIDATES);
     const address = this.space.family === "ip" ? ONES : ([ONES, ONES, ONES, ONES] as const);
-    const open = this.space.bitsOf({ src: address, dst: address, sport: 0xffff, dport: 0xffff, mark: ONES });
-    return [...some, ...some.map((bits) => new Map([...open, ...bits]))];
+    const ways = [{}, { mark: 1 }, { src: address, dst: address, sport: 0xffff, dport: 0xffff, mark: ONES - 1 }];
+    return ways.flatMap((open) => some.map((bits) => new Map([...this.space.bitsOf(open), ...bits])));
   }
 
   private ofWalk(start: Start): Counterexample | undefined {

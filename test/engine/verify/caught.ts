@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { ResolvedChain, ResolvedRuleSet } from "../../../src/ruleset/resolve.js";
 import type { Plan } from "../../../src/engine/compile/compile.js";
+import type { KeyTable } from "../../../src/engine/compile/key-table.js";
 import { Op } from "../../../src/engine/compile/operations.js";
 import { indexedEngine } from "../../../src/engine/indexed.js";
 import { linearEngine } from "../../../src/engine/linear.js";
@@ -43,4 +44,30 @@ export function operations(plan: Plan, chain: string, op: number): number[] {
     }
   if (found.length === 0) throw new Error(`chain ${chain} has no operation ${op}`);
   return found;
+}
+
+/** The arrays of a table. */
+export interface TableArrays {
+  key: Int32Array;
+  fields: { mask: number; mod: number; source: number; protocol: number }[];
+  first: Uint32Array;
+  last: Uint32Array;
+  spanValues: Int32Array;
+  rows: Int32Array;
+  used: Uint8Array;
+  slot: () => number;
+}
+
+/** The table that the nth operation of a kind in a chain looks into. */
+export function tableOf(plan: Plan, chain: string, op: number, nth = 0): TableArrays {
+  return plan.columns.tables.rows[plan.columns.code[operations(plan, chain, op)[nth]! + 1]!] as KeyTable & TableArrays;
+}
+
+/** Offsets of the taken rows, and how wide a row is: parts of the key and a value. */
+export function rowsOf({ rows, used, key }: TableArrays): { at: number[]; width: number } {
+  const width = key.length + 1;
+  return {
+    at: [...used].flatMap((taken, slot) => (taken === 1 ? [slot * width] : [])),
+    width: rows.length / used.length,
+  };
 }

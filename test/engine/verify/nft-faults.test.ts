@@ -4,11 +4,11 @@ import { parseAddress } from "../../../src/packet/address.js";
 import { Node } from "../../../src/packet/node.js";
 import { resolve } from "../../../src/ruleset/resolve.js";
 import { compile, type Plan } from "../../../src/engine/compile/compile.js";
-import type { KeyTable } from "../../../src/engine/compile/key-table.js";
+import { NOT_FOUND } from "../../../src/engine/compile/key-table.js";
 import { Op } from "../../../src/engine/compile/operations.js";
 import { verify } from "../../../src/engine/verify/verify.js";
 import { readRules } from "../../../src/syntax/read.js";
-import { chainNamed, expectCaught, operations } from "./caught.js";
+import { chainNamed, expectCaught, operations, rowsOf, type TableArrays, tableOf } from "./caught.js";
 
 const node = new Node([parseAddress("192.168.0.2")!]);
 
@@ -64,32 +64,7 @@ const RULES = `table ip t {
 }
 `;
 
-/** The arrays of a table. */
-interface Arrays {
-  key: Int32Array;
-  fields: { mask: number; mod: number; source: number; protocol: number }[];
-  first: Uint32Array;
-  last: Uint32Array;
-  spanValues: Int32Array;
-  rows: Int32Array;
-  used: Uint8Array;
-  slot: () => number;
-}
-
-/** The table that the nth operation of a kind in a chain looks into. */
-function tableOf(plan: Plan, chain: string, op: number, nth = 0): Arrays {
-  return plan.columns.tables.rows[plan.columns.code[operations(plan, chain, op)[nth]! + 1]!] as KeyTable & Arrays;
-}
-
-const services = (plan: Plan): Arrays => tableOf(plan, "nat", Op.verdictMap);
-/** Offsets of the taken rows, and how wide a row is: parts of the key and a value. */
-function rowsOf({ rows, used, key }: Arrays): { at: number[]; width: number } {
-  const width = key.length + 1;
-  return {
-    at: [...used].flatMap((taken, slot) => (taken === 1 ? [slot * width] : [])),
-    width: rows.length / used.length,
-  };
-}
+const services = (plan: Plan): TableArrays => tableOf(plan, "nat", Op.verdictMap);
 
 const faults: readonly (readonly [name: string, damage: (plan: Plan) => void])[] = [
   [
@@ -182,6 +157,36 @@ const faults: readonly (readonly [name: string, damage: (plan: Plan) => void])[]
     "the mark set is another",
     (plan) => void (plan.columns.code[operations(plan, "web", Op.setMark)[0]! + 2]! ^= 0x2000),
   ],
+  ["an element rejects", (plan) => void (tableOf(plan, "sctp", Op.verdictMap).spanValues[1] = Op.reject)],
+  [
+    "the value of an element says that there is none",
+    (plan) => void (tableOf(plan, "early", Op.inTable, 1).spanValues[0] = NOT_FOUND),
+  ],
+  [
+    "a key stands where it is not looked for",
+    (plan) => {
+      const table = tableOf(plan, "early", Op.inTable);
+      table.rows[rowsOf(table).at[1]!]! ^= 1;
+    },
+  ],
+];
+
+/** What leaves a proof nothing to go on with: it says so, and ends. */
+const broken: readonly (readonly [name: string, reason: RegExp, damage: (plan: Plan) => void])[] = [
+  [
+    "an element holds what is no verdict",
+    /a verdict map of the columns holds operation 20, which is no verdict/,
+    (plan) => void (tableOf(plan, "sctp", Op.verdictMap).spanValues[0] = Op.setMark),
+  ],
+  [
+    "an element leads back to its own chain",
+    /the columns walk leads from chain \d+ back to it/,
+    (plan) => {
+      const table = tableOf(plan, "api", Op.verdictMap);
+      const { at, width } = rowsOf(table);
+      table.rows[at[2]! + width - 1] = Op.goto | (chainNamed(plan, "api").id << 8);
+    },
+  ],
 ];
 
 describe("verify catches faults of compiled sets and maps", () => {
@@ -196,5 +201,13 @@ describe("verify catches faults of compiled sets and maps", () => {
     const plan = compile(resolved, node);
     damage(plan);
     expectCaught(plan, resolved);
+  });
+
+  it.each(broken)("%s", (_, reason, damage) => {
+    const plan = compile(resolved, node);
+    damage(plan);
+    const found = verify(plan, { witnesses: 0 });
+    expect(found.equal).toBe(false);
+    expect(found.reason).toMatch(reason);
   });
 });
