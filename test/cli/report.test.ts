@@ -41,8 +41,11 @@ describe("chainwalk report", () => {
     );
     const { claims } = await overlay(quiet);
     expect(claims.map(({ id, outcome }) => `${id} ${outcome}`)).toEqual([
+      // To uniform destinations, and to the last service.
+      "iptables-linear pass",
       "iptables-linear pass",
       "maps-flat not tested",
+      "ebpf-flat pass",
       "ebpf-flat pass",
       // Three ways to pass on established packets over all sizes; a million connections were held at one size only.
       "established-flat pass",
