@@ -46,7 +46,7 @@ export function drawWith(key: number, packet: number): number {
 export function drawBits(key: number, packet: number): number {
   let x = packet ^ key;
   x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
-  x = Math.imul(((x ^ (x >>> 15)) + key) | 0, 0x846ca68b);
+  x = Math.imul(((x ^ (x >>> 15)) + (key | 0)) | 0, 0x846ca68b);
   x = Math.imul(x ^ (x >>> 16), 0x21f0aaad);
   return x ^ (x >>> 15);
 }

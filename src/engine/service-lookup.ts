@@ -60,15 +60,16 @@ export class ServiceLookup {
   batch(batch: PacketBatch, { draw }: Context, out: OutcomeBatch): void {
     if (this.left.length < batch.count) this.left = new Int32Array(batch.capacity);
     const { passes, left } = this;
+    const { src, dst, protocol, dport, mark, state, status, entrance } = batch;
     const key = draw.seed === undefined ? 0 : drawKey(draw.seed, PICK_DRAW, 0) | 0;
     let leftOver = 0;
     let draws = 0;
     for (let from = 0; from < batch.count; from += BLOCK) {
       const to = Math.min(from + BLOCK, batch.count);
-      leftOver = passes.lookUp(batch, from, to, left, leftOver);
+      leftOver = passes.lookUp(dst, protocol, dport, mark, state, status, entrance, from, to, left, leftOver);
       if (!this.replay && draw.seed !== undefined) draws += passes.choose(batch.id, key, from, to);
       else draws += this.chooseEach(batch, draw, from, to);
-      passes.write(batch, from, to, out);
+      passes.write(src, out.verdict, out.flags, out.dst, out.dport, out.mark, from, to);
     }
     out.work.mapLookups += 2 * batch.count - leftOver;
     out.work.draws += draws;

@@ -3,8 +3,10 @@ import { describe, expect, it } from "vitest";
 import { pickBounds } from "../../src/engine/compile/pick.js";
 import { ServiceMap, slotsFor } from "../../src/engine/compile/service-map.js";
 import {
+  guessBackend,
   hashPorts,
   hashService,
+  isBackendOf,
   pickBackend,
   SERVICE_WORDS,
   type ServiceRecord,
@@ -14,6 +16,15 @@ import {
 const LAST = 2 ** 31;
 /** Thresholds of rules that all have some chance, the last one certain. */
 const thresholds = fc.array(fc.integer({ min: 1, max: LAST - 1 }), { maxLength: 60 }).map((all) => [...all, LAST]);
+
+/** Bounds of any choice, backends without a draw among them, as the tables hold them after those of another choice. */
+const choices = fc
+  .array(fc.oneof(fc.integer({ min: 0, max: 0xffffffff }), fc.constantFrom(0, 1, 0x7fffffff, 0x80000000, 0xfffffffe)), {
+    maxLength: 20,
+  })
+  .chain((some) => fc.shuffledSubarray([...some, ...some], { minLength: some.length }))
+  .map((some) => [...some.sort((a, b) => a - b), 0xffffffff]);
+const tableOf = (bounds: readonly number[]): Int32Array => Int32Array.from([7, 0, ...bounds], (bound) => bound ^ SIGN);
 
 describe("the weighted pick", () => {
   it("has integer weights that sum to 2^32, each within 1 of p * 2^32", () => {
@@ -41,6 +52,23 @@ describe("the weighted pick", () => {
         const table = Int32Array.from([0, 0, ...bounds.map((bound) => bound ^ SIGN)]);
         const want = bounds.findIndex((bound) => draw <= bound);
         expect(pickBackend(table, 2, all.length, draw | 0)).toBe(want);
+      }),
+    );
+  });
+
+  it("knows whether a draw falls to a backend: yes is certain, and no but for one that has all draws", () => {
+    fc.assert(
+      fc.property(choices, fc.integer({ min: 0, max: 0xffffffff }), (bounds, any) => {
+        const table = tableOf(bounds);
+        for (const draw of [any, 0, 0xffffffff, ...bounds, ...bounds.map((bound) => (bound + 1) >>> 0)]) {
+          const want = bounds.findIndex((bound) => draw <= bound);
+          expect(pickBackend(table, 2, bounds.length, draw | 0)).toBe(want);
+          expect(guessBackend(bounds.length, draw | 0)).toBe(Math.floor((draw * bounds.length) / 2 ** 32));
+          bounds.forEach((bound, k) => {
+            const all = bound === 0xffffffff && bounds.slice(0, k).length === 0;
+            expect(isBackendOf(table, 2, k, draw | 0), `draw ${draw}, backend ${k}`).toBe(k === want && !all);
+          });
+        }
       }),
     );
   });

@@ -137,12 +137,27 @@ export function findService(
 }
 
 /**
- * The backend of a draw (int32, taken as u32): the first whose bound is not below it. Guessed as if all were equal, by the high
- * half of draw * count (16 by 16 bits: see MOST_BACKENDS), then corrected. Everything is int32 here: V8 would keep a uint32 as a double.
+ * The backend of a draw (int32, taken as u32) if all of the choice were equally likely: the high half of draw * count, 16 by 16 bits (see
+ * MOST_BACKENDS). Everything here is int32: V8 would keep a uint32 as a double.
  */
-export function pickBackend(bounds: Int32Array, offset: number, count: number, draw: number): number {
+export function guessBackend(count: number, draw: number): number {
   const low = (draw & 0xffff) * count;
-  let k = ((draw >>> 16) * count + (low >>> 16)) >>> 16;
+  return ((draw >>> 16) * count + (low >>> 16)) >>> 16;
+}
+
+/**
+ * Whether a draw falls to backend k, without a branch: one on k would be mispredicted for every count-th packet. True is certain; of a backend
+ * that has all 2^32 draws it says false, as their number is 0 in 32 bits.
+ */
+export function isBackendOf(bounds: Int32Array, offset: number, k: number, draw: number): boolean {
+  const earlier = (0 - k) >> 31; // all ones, but 0 for the first backend
+  const first = ((bounds[offset + k + earlier]! + 1) & earlier) | (0x80000000 & ~earlier);
+  return ((draw ^ 0x80000000) - first) >>> 0 < (bounds[offset + k]! + 1 - first) >>> 0;
+}
+
+/** The backend of a draw (int32, taken as u32): the first whose bound is not below it. Guessed, then corrected. */
+export function pickBackend(bounds: Int32Array, offset: number, count: number, draw: number): number {
+  let k = guessBackend(count, draw);
   const signed = draw ^ SIGN;
   while (signed > bounds[offset + k]!) k++;
   while (k > 0 && signed <= bounds[offset + k - 1]!) k--;
