@@ -53,7 +53,13 @@ export type MeasuringPlan =
   /** What an engine holds in memory. */
   | ({ readonly kind: "memory"; readonly engine: EngineName } & ProcessSize)
   /** A C program of the same algorithm on the same input. */
-  | ({ readonly kind: "reference"; readonly program: ReferenceProgram; readonly flows: number } & ProcessSize);
+  | ({
+      readonly kind: "reference";
+      readonly program: ReferenceProgram;
+      /** As of an engine; more than one only for "lookup". */
+      readonly ruleSets: number;
+      readonly flows: number;
+    } & ProcessSize);
 
 export type ReferenceProgram = "lookup" | "walk" | "conntrack";
 
@@ -118,21 +124,24 @@ export function describePlan(plan: ProcessPlan): string {
     case "dataset":
       return `rules of ${size}`;
     case "engine": {
-      const sets = plan.ruleSets > 1 ? `, ${plan.ruleSets} rule sets` : "";
       const how = plan.objects === true ? ", one by one" : "";
-      return `${plan.engine}, ${size}${sets}${plan.flows > 0 ? `, ${plan.flows} flows` : ""}${how}`;
+      return `${plan.engine}, ${size}${describeUse(plan)}${how}`;
     }
     case "mix":
       return `${plan.engine}, ${size}, ${plan.lengths} connections, ${plan.mode}`;
     case "stages":
       return `${plan.stages.join(", ")}, ${size}`;
     case "maps":
-      return `maps, ${size}${plan.ruleSets > 1 ? `, ${plan.ruleSets} rule sets` : ""}`;
+      return `maps, ${size}${describeUse(plan)}`;
     case "memory":
       return `memory of ${plan.engine}, ${size}`;
     case "benchmark.js":
       return `${plan.engine} by Benchmark.js, ${size}`;
     case "reference":
-      return `C ${plan.program}, ${size}${plan.flows > 0 ? `, ${plan.flows} flows` : ""}`;
+      return `C ${plan.program}, ${size}${describeUse(plan)}`;
   }
+}
+
+function describeUse({ ruleSets, flows = 0 }: { readonly ruleSets: number; readonly flows?: number }): string {
+  return `${ruleSets > 1 ? `, ${ruleSets} rule sets` : ""}${flows > 0 ? `, ${flows} flows` : ""}`;
 }

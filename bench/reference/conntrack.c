@@ -16,6 +16,7 @@ enum { TCP_SYN_SENT = 120000, TCP_ESTABLISHED = 432000000, UDP_UNREPLIED = 30000
        SCTP_COOKIE_WAIT_MS = 3000, SCTP_ESTABLISHED_MS = 210000 };
 enum { SCTP_COOKIE_WAIT = 1, SCTP_ESTABLISHED = 3 };
 
+static Services services;
 static int32_t *records, *slots;
 static uint32_t index_mask, ref_mask, batch_size, top, free_record, capacity;
 static int32_t tick;
@@ -183,10 +184,10 @@ static void open_chunk(const Packets *p, Results *out, uint32_t start, uint32_t 
     if (lookup_hashed(hash, src, p->dst[i], ports, protocol) != 0) fail("a first packet has a connection");
     int32_t timeout;
     const uint32_t meta = open_meta(protocol, p->flags[i], &timeout);
-    const uint32_t row = find_service(p->dst[i], protocol << 16 | p->dport[i]);
-    if (map[row + 1] == 0) fail("a packet of the pool has no service");
-    const uint32_t backend = choose_backend(row, p->id[i]);
-    const uint32_t dst = (uint32_t)backends[2 * backend], dport = (uint32_t)backends[2 * backend + 1] & 0xffff;
+    const uint32_t row = find_service(services, p->dst[i], protocol << 16 | p->dport[i]);
+    if (services.map[row + 1] == 0) fail("a packet of the pool has no service");
+    const uint32_t backend = 2 * choose_backend(services, row, p->id[i]);
+    const uint32_t dst = (uint32_t)services.backends[backend], dport = (uint32_t)services.backends[backend + 1] & 0xffff;
     const uint32_t reply_ports = dport << 16 | p->sport[i];
     const uint32_t reply_hash = hash_tuple(dst, src, reply_ports, protocol);
     if (lookup_hashed(reply_hash, dst, src, reply_ports, protocol) != 0) fail("a reply tuple is taken");
@@ -273,12 +274,11 @@ int main(int argc, char **argv) {
   ref_mask = parameters[1];
   tick = (int32_t)parameters[2];
   top = parameters[3];
-  pick_key = draw_key(parameters[5], parameters[6], 0xffffffffu, 0);
   records = (int32_t *)input[1].words;
   capacity = input[1].length / STRIDE;
   slots = (int32_t *)input[2].words;
   index_mask = input[2].length - 1;
-  take_tables(input[3], input[4], input[5], parameters[4]);
+  services = take_tables(input[3], input[4], input[5], parameters[4], draw_key(parameters[5], parameters[6], 0xffffffffu, 0));
   established = packets_at(6);
   first = packets_at(13);
   known = results_for(established.count);

@@ -15,12 +15,23 @@ import type { BenchCluster } from "../workload/cluster.js";
 import type { PacketPool } from "../workload/pool.js";
 import { joinColumns, seedWords, type Words, writeWords } from "./words.js";
 
-/** Writes what lookup.c reads: the tables of a compiled plan, its service map with open addressing, and a pool of packets. */
-export function writeLookupInput(path: string, { tables }: Plan, pool: PacketPool, seed: number): void {
-  const { backends, bounds, sourceTests, markUnmarked, markMarked } = tables;
-  const { map, slotMask } = openAddressing(tables);
+/** A rule set as lookup.c takes it, with its packets; `seed` is that of the draws. */
+export interface LookupRuleSet {
+  readonly plan: Plan;
+  readonly pool: PacketPool;
+  readonly seed: number;
+}
+
+/** Writes what lookup.c reads: for each rule set the tables of its plan, the service map with open addressing, and its pool of packets. All pools are alike. */
+export function writeLookupInput(path: string, ruleSets: readonly LookupRuleSet[]): void {
+  writeWords(path, ruleSets.flatMap(lookupArrays));
+}
+
+function lookupArrays({ plan, pool, seed }: LookupRuleSet): Words[] {
+  const { backends, bounds, sourceTests, markUnmarked, markMarked } = plan.tables;
+  const { map, slotMask } = openAddressing(plan.tables);
   const column = columnsOf(pool);
-  writeWords(path, [
+  return [
     [pool.batches[0]!.count, slotMask, markUnmarked, markMarked, ...seedWords(seed)],
     map,
     backends,
@@ -33,7 +44,7 @@ export function writeLookupInput(path: string, { tables }: Plan, pool: PacketPoo
     column("protocol"),
     column("dport"),
     column("id"),
-  ]);
+  ];
 }
 
 /** Stations as walk.c numbers them. */

@@ -1,80 +1,92 @@
 /* Lookup by open addressing, weighted pick, masquerade decision and the writing of outcome columns in C: what src/engine/service-passes.ts does
- * over the tables of src/engine/compile/services.ts, with the same named draw.
+ * over the tables of src/engine/compile/services.ts, with the same named draw. Where the input holds several rule sets, each batch is one of the next
+ * in turn; what becomes of a batch goes to the columns of the one before, as in bench/subjects/walk.ts.
  */
 #include "common.h"
 #include "lookup.h"
 
 enum { MASQUERADE_UNMARKED = 1, MASQUERADE_MARKED = 2, FULLY_RANDOM = 4, LOCAL = 8, HAIRPIN = 16 };
 enum { FLAG_DNAT = 1, FLAG_MASQUERADE = 2, FLAG_LOCAL = 8, FLAG_FULLY_RANDOM = 64 };
+enum { MOST_RULE_SETS = 4, ARRAYS_OF_RULE_SET = 12 };
 
-static const int32_t *test_value, *test_mask, *test_negate;
-static uint32_t mark_unmarked, mark_marked, batch_size, batches;
-static const uint32_t *p_src, *p_dst, *p_id;
-static const uint8_t *p_protocol;
-static const uint16_t *p_dport;
+/* A rule set with its packets. */
+typedef struct {
+  Services services;
+  const int32_t *test_value, *test_mask, *test_negate;
+  uint32_t mark_unmarked, mark_marked, packets;
+  const uint32_t *src, *dst, *id;
+  const uint8_t *protocol;
+  const uint16_t *dport;
+} RuleSet;
+
+static RuleSet rule_sets[MOST_RULE_SETS];
+static uint32_t rule_set_count, batch_size, batches;
 static uint8_t *out_verdict, *out_flags;
 static uint32_t *out_dst, *out_mark;
 static uint16_t *out_dport;
 
-static void classify(uint32_t from, uint32_t to) {
-  for (uint32_t i = from; i < to; i++) {
-    const uint16_t port = p_dport[i];
-    const uint32_t row = find_service(p_dst[i], (uint32_t)p_protocol[i] << 16 | port);
-    if (map[row + 1] == 0) fail("a packet of the pool has no service");
-    const uint32_t backend = choose_backend(row, p_id[i]);
-    const int32_t source = (int32_t)p_src[i], test = (uint32_t)map[row + 1] >> 24;
-    const int32_t address = backends[2 * backend], rest = backends[2 * backend + 1];
+static void classify(const RuleSet *from, uint32_t first_packet) {
+  const RuleSet s = *from;
+  for (uint32_t n = 0; n < batch_size; n++) {
+    const uint32_t i = first_packet + n;
+    const uint32_t row = find_service(s.services, s.dst[i], (uint32_t)s.protocol[i] << 16 | s.dport[i]);
+    if (s.services.map[row + 1] == 0) fail("a packet of the pool has no service");
+    const uint32_t backend = choose_backend(s.services, row, s.id[i]);
+    const int32_t source = (int32_t)s.src[i], test = (uint32_t)s.services.map[row + 1] >> 24;
+    const int32_t address = s.services.backends[2 * backend], rest = s.services.backends[2 * backend + 1];
     const uint32_t flags = (uint32_t)rest >> 16;
-    const int marked = ((source & test_mask[test]) == test_value[test]) != (test_negate[test] == 1) ||
+    const int marked = ((source & s.test_mask[test]) == s.test_value[test]) != (s.test_negate[test] == 1) ||
                        (source == address && (flags & HAIRPIN) != 0);
     const int masquerade = (flags & (marked ? MASQUERADE_MARKED : MASQUERADE_UNMARKED)) != 0;
-    out_verdict[i] = 0;
-    out_flags[i] = (uint8_t)(FLAG_DNAT | (flags & LOCAL ? FLAG_LOCAL : 0) | (masquerade ? FLAG_MASQUERADE : 0) |
+    out_verdict[n] = 0;
+    out_flags[n] = (uint8_t)(FLAG_DNAT | (flags & LOCAL ? FLAG_LOCAL : 0) | (masquerade ? FLAG_MASQUERADE : 0) |
                              (masquerade && (flags & FULLY_RANDOM) ? FLAG_FULLY_RANDOM : 0));
-    out_dst[i] = (uint32_t)address;
-    out_dport[i] = (uint16_t)rest;
-    out_mark[i] = marked ? mark_marked : mark_unmarked;
+    out_dst[n] = (uint32_t)address;
+    out_dport[n] = (uint16_t)rest;
+    out_mark[n] = marked ? s.mark_marked : s.mark_unmarked;
   }
 }
 
-static uint32_t run(uint32_t batch) {
-  const uint32_t from = batch % batches * batch_size, to = from + batch_size;
+static uint32_t run(uint32_t turn) {
   uint32_t sum = 0;
-  classify(from, to);
-  for (uint32_t i = from; i < to; i++) sum += out_dst[i] + out_dport[i] + out_flags[i];
+  classify(&rule_sets[turn % rule_set_count], turn / rule_set_count % batches * batch_size);
+  for (uint32_t n = 0; n < batch_size; n++) sum += out_dst[n] + out_dport[n] + out_flags[n];
   return sum;
+}
+
+static RuleSet take_rule_set(const Array *arrays) {
+  const uint32_t *parameters = arrays[0].words;
+  const uint32_t pick_key = draw_key(parameters[4], parameters[5], 0xffffffffu, 0);
+  batch_size = parameters[0];
+  return (RuleSet){.services = take_tables(arrays[1], arrays[2], arrays[3], parameters[1], pick_key),
+                   .mark_unmarked = parameters[2], .mark_marked = parameters[3],
+                   .test_value = (int32_t *)arrays[4].words, .test_mask = (int32_t *)arrays[5].words,
+                   .test_negate = (int32_t *)arrays[6].words, .src = arrays[7].words, .dst = arrays[8].words,
+                   .protocol = bytes_of(arrays[9]), .dport = shorts_of(arrays[10]), .id = arrays[11].words,
+                   .packets = arrays[7].length};
 }
 
 int main(int argc, char **argv) {
   if (argc != 3) fail("usage: lookup INPUT MILLISECONDS");
-  if (read_input(argv[1]) != 12) fail("this input is for another program");
-  const uint32_t *parameters = input[0].words;
-  batch_size = parameters[0];
-  mark_unmarked = parameters[2];
-  mark_marked = parameters[3];
-  pick_key = draw_key(parameters[4], parameters[5], 0xffffffffu, 0);
-  take_tables(input[1], input[2], input[3], parameters[1]);
-  test_value = (int32_t *)input[4].words;
-  test_mask = (int32_t *)input[5].words;
-  test_negate = (int32_t *)input[6].words;
-  p_src = input[7].words;
-  p_dst = input[8].words;
-  p_protocol = bytes_of(input[9]);
-  p_dport = shorts_of(input[10]);
-  p_id = input[11].words;
-  const uint32_t packets = input[7].length;
-  batches = packets / batch_size;
-  out_verdict = zeroed(packets);
-  out_flags = zeroed(packets);
-  out_dst = zeroed((size_t)packets * 4);
-  out_mark = zeroed((size_t)packets * 4);
-  out_dport = zeroed((size_t)packets * 2);
-  classify(0, packets);
+  const uint32_t arrays = read_input(argv[1]);
+  rule_set_count = arrays / ARRAYS_OF_RULE_SET;
+  if (arrays == 0 || arrays % ARRAYS_OF_RULE_SET != 0 || rule_set_count > MOST_RULE_SETS) fail("this input is for another program");
+  for (uint32_t k = 0; k < rule_set_count; k++) rule_sets[k] = take_rule_set(input + k * ARRAYS_OF_RULE_SET);
+  batches = rule_sets[0].packets / batch_size;
+  out_verdict = zeroed(batch_size);
+  out_flags = zeroed(batch_size);
+  out_dst = zeroed((size_t)batch_size * 4);
+  out_mark = zeroed((size_t)batch_size * 4);
+  out_dport = zeroed((size_t)batch_size * 2);
+  /* What is exact is told of the first rule set. */
   uint32_t checksum = CHECKSUM_START;
-  for (uint32_t i = 0; i < packets; i++) {
-    checksum = checksum_word(checksum, (uint32_t)out_verdict[i] | (uint32_t)out_flags[i] << 8 | (uint32_t)out_dport[i] << 16);
-    checksum = checksum_word(checksum, out_dst[i]);
-    checksum = checksum_word(checksum, out_mark[i]);
+  for (uint32_t b = 0; b < batches; b++) {
+    classify(&rule_sets[0], b * batch_size);
+    for (uint32_t n = 0; n < batch_size; n++) {
+      checksum = checksum_word(checksum, (uint32_t)out_verdict[n] | (uint32_t)out_flags[n] << 8 | (uint32_t)out_dport[n] << 16);
+      checksum = checksum_word(checksum, out_dst[n]);
+      checksum = checksum_word(checksum, out_mark[n]);
+    }
   }
   report(time_batches(run, batch_size, (uint32_t)atoi(argv[2]), NULL, 0), checksum, 0, "\n");
   return 0;

@@ -49,7 +49,7 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
     }),
   );
   const reference = (program: ReferenceProgram, flows = 0, services = largest): MeasuringPlan => {
-    return { kind: "reference", program, flows, ...size(services) };
+    return { kind: "reference", program, ruleSets: 1, flows, ...size(services) };
   };
   const million: MeasuringPlan[] = [];
   if (has("indexed")) {

@@ -23,8 +23,8 @@ interface ProgramResult {
 
 /** Runs a C program on the same packets that the engines get. Its input is written by the first process that needs it. */
 export async function measureReference(plan: ReferencePlan, { directory }: Scratch): Promise<ProcessResult> {
-  const { program, services, flows, milliseconds } = plan;
-  const input = join(directory, `${program}-${services}-${flows}.bin`);
+  const { program, services, ruleSets, flows, milliseconds } = plan;
+  const input = join(directory, `${program}-${services}-${ruleSets}-${flows}.bin`);
   if (!existsSync(input)) writeInput(plan, input);
   const words = [input, String(milliseconds), ...(program === "conntrack" ? [String(FIRST_TIMED)] : [])];
   const output = execFileSync(programPath(directory, program), words, { encoding: "utf8", maxBuffer: 2 ** 26 });
@@ -51,14 +51,18 @@ export async function measureReference(plan: ReferencePlan, { directory }: Scrat
   }
 }
 
-function writeInput({ program, services, endpoints, flows, seed }: ReferencePlan, path: string): void {
+function writeInput({ program, services, endpoints, ruleSets, flows, seed }: ReferencePlan, path: string): void {
+  const size = poolSize(program === "walk" ? "linear" : "indexed");
   const cluster = makeCluster(services, endpoints, seed);
   const { resolved, node } = cluster;
-  const size = poolSize(program === "walk" ? "linear" : "indexed");
   switch (program) {
     case "lookup": {
-      const pool = drawPool(cluster.services, "uniform", seed, size.packets, size.batchSize);
-      return writeLookupInput(path, indexedEngine(resolved, { node }).plan, pool, seed);
+      const own = Array.from({ length: ruleSets }, (_, k) => {
+        const { resolved, node, services: columns } = k === 0 ? cluster : makeCluster(services, endpoints, seed + k);
+        const pool = drawPool(columns, "uniform", seed + k, size.packets, size.batchSize);
+        return { plan: indexedEngine(resolved, { node }).plan, pool, seed: seed + k };
+      });
+      return writeLookupInput(path, own);
     }
     case "walk": {
       const pool = drawPool(cluster.services, "last", seed, size.packets, size.batchSize);
@@ -72,13 +76,13 @@ function writeInput({ program, services, endpoints, flows, seed }: ReferencePlan
 }
 
 function caseOf(
-  { services, endpoints }: ReferencePlan,
+  { services, endpoints, ruleSets }: ReferencePlan,
   { samples, checksum, cpuShare }: ProgramResult,
   what: Partial<Factors>,
   batch: number,
 ): CaseResult {
   return {
-    factors: { engine: "C", harness: "c", ...what, services, endpoints, ruleSets: 1 },
+    factors: { engine: "C", harness: "c", ...what, services, endpoints, ruleSets },
     unit: "ns",
     per: "packet",
     batch,

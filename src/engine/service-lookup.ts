@@ -12,7 +12,7 @@ import { drawKey } from "./draw.js";
 import { dyadic, type Fraction, multiply, ONE, unit } from "./fraction.js";
 import { addOutcome } from "./linear.js";
 import { OutcomeFlag, type OutcomeBatch, verdictNames } from "./outcome-batch.js";
-import { BLOCK, makePasses, makeScratch, type Passes } from "./service-passes.js";
+import { areFirst, BLOCK, makePasses, makeScratch, type Passes, screen } from "./service-passes.js";
 import type { Context, Distribution, Draw, Outcome, Step, Trace, WeightedOutcome } from "./types.js";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -60,16 +60,17 @@ export class ServiceLookup {
   batch(batch: PacketBatch, { draw }: Context, out: OutcomeBatch): void {
     if (this.left.length < batch.count) this.left = new Int32Array(batch.capacity);
     const { passes, left } = this;
-    const { src, dst, protocol, dport, mark, state, status, entrance } = batch;
+    const { src, dst, protocol, dport } = batch;
     const key = draw.seed === undefined ? 0 : drawKey(draw.seed, PICK_DRAW, 0) | 0;
     let leftOver = 0;
     let draws = 0;
     for (let from = 0; from < batch.count; from += BLOCK) {
       const to = Math.min(from + BLOCK, batch.count);
-      leftOver = passes.lookUp(dst, protocol, dport, mark, state, status, entrance, from, to, left, leftOver);
+      passes.lookUp(dst, protocol, dport, from, to);
+      if (!areFirst(batch, from, to)) screen(batch, this.scratch, from, to);
       if (!this.replay && draw.seed !== undefined) draws += passes.choose(batch.id, key, from, to);
       else draws += this.chooseEach(batch, draw, from, to);
-      passes.write(src, out.verdict, out.flags, out.dst, out.dport, out.mark, from, to);
+      leftOver = passes.write(src, out.verdict, out.flags, out.dst, out.dport, out.mark, from, to, left, leftOver);
     }
     out.work.mapLookups += 2 * batch.count - leftOver;
     out.work.draws += draws;
@@ -79,7 +80,6 @@ export class ServiceLookup {
   /** Draws that are no named ones of a seed, and in replay those of the picking rules, one after the other. */
   private chooseEach(batch: PacketBatch, draw: Draw, from: number, to: number): number {
     const { choices, backends } = this.scratch;
-    const { bounds } = this.plan.tables;
     let draws = 0;
     for (let i = from; i < to; i++) {
       const count = choices[i - from]! & 0xffff;
@@ -91,7 +91,7 @@ export class ServiceLookup {
         k = this.drawInTurn(row, draw, id);
         draws += Math.min(k + 1, readServiceRow(this.plan.tables, row)!.record.picks.length);
       } else {
-        k = pickBackend(bounds, choices[i - from]! >>> 16, count, draw(id, PICK_DRAW, 0) | 0);
+        k = pickBackend(this.plan.tables, choices[i - from]! >>> 16, count, draw(id, PICK_DRAW, 0) | 0);
         draws++;
       }
       backends[i - from]! += k;
@@ -184,7 +184,7 @@ export class ServiceLookup {
     if (count < 2) return 0;
     const packet = context.packet ?? 0;
     if (this.replay) return this.drawInTurn(row, context.draw, packet);
-    return pickBackend(this.plan.tables.bounds, pick, count, context.draw(packet, PICK_DRAW, 0) | 0);
+    return pickBackend(this.plan.tables, pick, count, context.draw(packet, PICK_DRAW, 0) | 0);
   }
 
   /** The draws of the picking rules one after the other, each by its name. */

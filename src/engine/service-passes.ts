@@ -3,19 +3,19 @@
  * and the lookups of many packets wait for memory together. What a row of the map says is read once, where the packet is looked up, and
  * handed on in the order of the packets.
  *
- * What V8 makes of them decides how they are written. No loop calls out: after a call every array would have to be loaded anew. A loop
- * within a loop would keep the outer one from being peeled, and then each packet checks anew what does not change. Columns come in as
- * parameters: code for a loop that has run but once knows nothing yet of an object's properties read before it, is thrown away, and comes
- * back in a slower form.
+ * What V8 makes of them decides how they are written. No loop calls out: after a call every array would have to be loaded anew. No loop
+ * branches on what differs from packet to packet, but on what is rare. Columns come in as parameters: where an object is taken apart
+ * before a loop, the loop's code may be thrown away when it first runs, and come back in a slower form. Constants of other modules do too:
+ * loading one costs a check each time.
  */
-import { ENTRANCE_PREROUTING } from "../packet/batch.js";
+import { ENTRANCE_PREROUTING, type PacketBatch } from "../packet/batch.js";
 import { CtState } from "../packet/connection.js";
 import {
   BackendFlag,
   guessBackend,
   hashPorts,
   hashService,
-  isBackendOf,
+  isGuessCertain,
   MOST_TESTS,
   pickBackend,
   SERVICE_WORDS,
@@ -38,32 +38,20 @@ export interface Scratch {
   /** Before the choice the first backend, after it the chosen one. */
   readonly backends: Int32Array;
   /** The number of the source test. */
-  readonly tests: Uint8Array;
-  /** Places of packets whose backend was not the guessed one. */
-  readonly misguessed: Int32Array;
+  readonly tests: Int32Array;
+  /** Places of packets whose backend is not certain to be the guessed one. */
+  readonly doubtful: Int32Array;
 }
 
 export interface Passes {
-  /**
-   * Finds the service of packets `from` to `to`, by their columns. Those without a pick are written to `left` from `leftOver` on; gives the
-   * new `leftOver`.
-   */
-  lookUp(
-    dst: Uint32Array,
-    protocol: Uint8Array,
-    dport: Uint16Array,
-    mark: Uint32Array,
-    state: Uint8Array,
-    status: Uint8Array,
-    entrance: Uint8Array,
-    from: number,
-    to: number,
-    left: Int32Array,
-    leftOver: number,
-  ): number;
+  /** Finds the service of packets `from` to `to`, by their columns. */
+  lookUp(dst: Uint32Array, protocol: Uint8Array, dport: Uint16Array, from: number, to: number): void;
   /** Picks a backend for each packet by a draw named by its id, under a key of `drawKey`. Gives for how many there was a choice. */
   choose(id: Uint32Array, key: number, from: number, to: number): number;
-  /** Writes the outcome of each packet a backend was picked for, to the columns of outcomes. */
+  /**
+   * Writes the outcome of each packet a backend was picked for, to the columns of outcomes. The others are written to `left` from `leftOver`
+   * on; gives the new `leftOver`.
+   */
   write(
     src: Uint32Array,
     verdict: Uint8Array,
@@ -73,16 +61,65 @@ export interface Passes {
     mark: Uint32Array,
     from: number,
     to: number,
-  ): void;
+    left: Int32Array,
+    leftOver: number,
+  ): number;
 }
 
 export function makeScratch(): Scratch {
   return {
     choices: new Int32Array(BLOCK),
     backends: new Int32Array(BLOCK),
-    tests: new Uint8Array(BLOCK),
-    misguessed: new Int32Array(BLOCK),
+    tests: new Int32Array(BLOCK),
+    doubtful: new Int32Array(BLOCK),
   };
+}
+
+/** In each byte of a word. */
+const EACH = 0x01010101;
+
+/**
+ * Whether packets `from` to `to` are all new to conntrack and came in unmarked: only those are looked up in the service map. Four at a time;
+ * false where the last four are not full.
+ */
+export function areFirst(
+  { mark, stateWords, statusWords, entranceWords }: PacketBatch,
+  from: number,
+  to: number,
+): boolean {
+  return (to & 3) === 0 && differences(mark, stateWords, statusWords, entranceWords, from, to) === 0;
+}
+
+/** All bits in which some packet differs from a first one. A later packet of a connection without a reply has a status. */
+function differences(
+  mark: Uint32Array,
+  states: Int32Array,
+  statuses: Int32Array,
+  entrances: Int32Array,
+  from: number,
+  to: number,
+): number {
+  let bits = 0;
+  for (let i = from; i < to; i += 4) {
+    const word = i >> 2;
+    bits |=
+      (states[word]! ^ (CtState.new * EACH)) | statuses[word]! | (entrances[word]! ^ (ENTRANCE_PREROUTING * EACH));
+    bits |= mark[i]! | mark[i + 1]! | mark[i + 2]! | mark[i + 3]!;
+  }
+  return bits;
+}
+
+/** Takes their choice from packets that are not new to conntrack, or did not come in unmarked. */
+export function screen(
+  { mark, state, status, entrance }: PacketBatch,
+  { choices }: Scratch,
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i++) {
+    const first = state[i] === CtState.new && status[i] === 0 && entrance[i] === ENTRANCE_PREROUTING && mark[i] === 0;
+    if (!first) choices[i - from] = 0;
+  }
 }
 
 let copies = 0;
@@ -104,25 +141,35 @@ export function makePasses(tables: ServiceTables, scratch: Scratch): Passes {
     tests.mask[number] = mask;
     tests.negate[number] = Number(negate);
   });
-  return copy(tables, tests, scratch, {
+  return copy(tables, tests, outcomeFlags(), scratch, {
     hashPorts,
     hashService,
     slotOf,
     guessBackend,
-    isBackendOf,
+    isGuessCertain,
     pickBackend,
     drawBits,
     SERVICE_WORDS,
-    NEW: CtState.new,
-    PREROUTING: ENTRANCE_PREROUTING,
     ACCEPT: VERDICT_ACCEPT,
     HAIRPIN_BIT: 31 - Math.clz32(BackendFlag.hairpin),
-    BACKEND_LOCAL: BackendFlag.local,
-    BACKEND_FULLY_RANDOM: BackendFlag.fullyRandom,
-    DNAT: OutcomeFlag.dnat,
-    LOCAL: OutcomeFlag.local,
-    MASQUERADE: OutcomeFlag.masquerade,
-    FULLY_RANDOM: OutcomeFlag.fullyRandom,
+    IN_BLOCK: BLOCK - 1,
+    OUTCOME_FLAGS,
+  });
+}
+
+const OUTCOME_FLAGS = 32;
+
+/** The flags of an outcome by those of the backend and whether the packet is marked. */
+function outcomeFlags(): Int32Array {
+  return Int32Array.from({ length: OUTCOME_FLAGS }, (_, index) => {
+    const flags = index >>> 1;
+    const masquerade = flags & ((index & 1) === 0 ? BackendFlag.masqueradeUnmarked : BackendFlag.masqueradeMarked);
+    return (
+      OutcomeFlag.dnat |
+      (flags & BackendFlag.local ? OutcomeFlag.local : 0) |
+      (masquerade ? OutcomeFlag.masquerade : 0) |
+      (masquerade && flags & BackendFlag.fullyRandom ? OutcomeFlag.fullyRandom : 0)
+    );
   });
 }
 
@@ -131,97 +178,87 @@ interface Code {
   readonly hashService: typeof hashService;
   readonly slotOf: typeof slotOf;
   readonly guessBackend: typeof guessBackend;
-  readonly isBackendOf: typeof isBackendOf;
+  readonly isGuessCertain: typeof isGuessCertain;
   readonly pickBackend: typeof pickBackend;
   readonly drawBits: typeof drawBits;
   readonly SERVICE_WORDS: number;
-  readonly NEW: number;
-  readonly PREROUTING: number;
   readonly ACCEPT: number;
   readonly HAIRPIN_BIT: number;
-  readonly BACKEND_LOCAL: number;
-  readonly BACKEND_FULLY_RANDOM: number;
-  readonly DNAT: number;
-  readonly LOCAL: number;
-  readonly MASQUERADE: number;
-  readonly FULLY_RANDOM: number;
+  readonly IN_BLOCK: number;
+  readonly OUTCOME_FLAGS: number;
 }
 
 /** Uses nothing but its parameters: it is copied by its text. */
 function build(
   tables: ServiceTables,
   tests: { readonly value: Int32Array; readonly mask: Int32Array; readonly negate: Int32Array },
+  outcomeFlags: Int32Array,
   scratch: Scratch,
   code: Code,
 ): Passes {
-  const { map, seeds, bucketShift, slotShift, backends, bounds } = tables;
+  const { map, seeds, bucketShift, slotShift, backends, doubts } = tables;
   const markUnmarked = tables.markUnmarked | 0;
   const marks = (tables.markUnmarked ^ tables.markMarked) | 0;
   const { value: testValue, mask: testMask, negate: testNegate } = tests;
-  const { choices, backends: chosen, tests: testOf, misguessed } = scratch;
+  const { choices, backends: chosen, tests: testOf, doubtful } = scratch;
   const { hashPorts: portsOf, hashService: hashOf, slotOf: slot, drawBits: bits } = code;
-  const { guessBackend: guess, isBackendOf: holds, pickBackend: pick } = code;
-  const { SERVICE_WORDS: WORDS, NEW, PREROUTING, ACCEPT, HAIRPIN_BIT, BACKEND_LOCAL, BACKEND_FULLY_RANDOM } = code;
-  const { DNAT, LOCAL, MASQUERADE, FULLY_RANDOM } = code;
+  const { guessBackend: guess, isGuessCertain: certain, pickBackend: pick } = code;
+  const { SERVICE_WORDS: WORDS, IN_BLOCK, ACCEPT, HAIRPIN_BIT, OUTCOME_FLAGS } = code;
 
   return {
-    lookUp(dst, protocol, dport, mark, state, status, entrance, from, to, left, leftOver) {
-      for (let i = from; i < to; i++) {
+    lookUp(dst, protocol, dport, from, to) {
+      for (let i = from | 0; i < to; i++) {
+        const n = i & IN_BLOCK;
         const address = dst[i]! | 0;
         const key = (protocol[i]! << 16) | dport[i]!;
         const ports = portsOf(key);
         const hash = hashOf(address, ports);
         const row = WORDS * slot(hash, ports, seeds[hash >>> bucketShift]!, slotShift);
         const found = map[row + 1]!;
-        const choice = map[row + 3]!;
-        // 0 for a new connection that comes in to the destination of the row. A later packet of one without a reply has a status.
-        const other =
-          (map[row]! ^ address) |
-          ((found ^ key) & 0xffffff) |
-          (state[i]! ^ NEW) |
-          status[i]! |
-          (entrance[i]! ^ PREROUTING) |
-          mark[i]!;
-        if (other !== 0 || (choice & 0xffff) === 0) {
-          left[leftOver++] = i;
-          choices[i - from] = 0;
-        } else {
-          choices[i - from] = choice;
-          chosen[i - from] = map[row + 2]!;
-          testOf[i - from] = found >>> 24;
-        }
+        const other = (map[row]! ^ address) | ((found ^ key) & 0xffffff);
+        choices[n] = map[row + 3]! & ~((other | -other) >> 31);
+        chosen[n] = map[row + 2]!;
+        testOf[n] = found >>> 24;
       }
-      return leftOver;
     },
 
     choose(id, key, from, to) {
       let draws = 0;
       let wrong = 0;
-      for (let n = 0; n < to - from; n++) {
+      for (let i = from | 0; i < to; i++) {
+        const n = i & IN_BLOCK;
         const choice = choices[n]!;
         const count = choice & 0xffff;
-        if (count < 2) continue;
-        const draw = bits(key, id[from + n]! | 0);
+        const more = (1 - count) >>> 31; // 1 where there is a choice
+        const draw = bits(key, id[i]! | 0);
         const k = guess(count, draw);
-        if (holds(bounds, choice >>> 16, k, draw)) chosen[n] = chosen[n]! + k;
-        else misguessed[wrong++] = n;
-        draws++;
+        chosen[n] = chosen[n]! + k;
+        doubtful[wrong] = n;
+        wrong += certain(doubts[choice >>> 16]!, count, draw) ? 0 : more;
+        draws += more;
       }
       for (let m = 0; m < wrong; m++) {
-        const n = misguessed[m]!;
+        const n = doubtful[m]!;
         const choice = choices[n]!;
-        chosen[n] = chosen[n]! + pick(bounds, choice >>> 16, choice & 0xffff, bits(key, id[from + n]! | 0));
+        const count = choice & 0xffff;
+        const draw = bits(key, id[from + n]! | 0);
+        chosen[n] = chosen[n]! - guess(count, draw) + pick(tables, choice >>> 16, count, draw);
       }
       return draws;
     },
 
-    write(src, verdict, outFlags, dst, dport, mark, from, to) {
+    write(src, verdict, outFlags, dst, dport, mark, from, to, left, leftOver) {
       verdict.fill(ACCEPT, from, to);
       if (marks === 0) mark.fill(markUnmarked, from, to);
-      for (let i = from; i < to; i++) {
-        if (choices[i - from] === 0) continue;
-        const backend = 2 * chosen[i - from]!;
-        const test = testOf[i - from]!;
+      for (let i = from | 0; i < to; i++) {
+        const n = i & IN_BLOCK;
+        left[leftOver] = i;
+        if ((choices[n]! & 0xffff) === 0) {
+          leftOver = leftOver + 1;
+          continue;
+        }
+        const backend = 2 * chosen[n]!;
+        const test = testOf[n]!;
         const address = backends[backend]!;
         const rest = backends[backend + 1]!;
         const flags = rest >>> 16;
@@ -231,17 +268,12 @@ function build(
         const other = source ^ address;
         const marked =
           (((off | -off) >>> 31) ^ 1 ^ testNegate[test]!) | ((((other | -other) >>> 31) ^ 1) & (flags >>> HAIRPIN_BIT));
-        // The masquerade flags of an unmarked and of a marked packet are neighbours.
-        const masquerade = (flags >>> marked) & 1;
-        outFlags[i] =
-          DNAT |
-          (flags & BACKEND_LOCAL ? LOCAL : 0) |
-          (masquerade * MASQUERADE) |
-          (flags & BACKEND_FULLY_RANDOM ? masquerade * FULLY_RANDOM : 0);
+        outFlags[i] = outcomeFlags[((flags << 1) | marked) & (OUTCOME_FLAGS - 1)]!;
         dst[i] = address;
         dport[i] = rest;
         if (marks !== 0) mark[i] = markUnmarked ^ (marks & -marked);
       }
+      return leftOver;
     },
   };
 }

@@ -10,6 +10,9 @@ const stateNames: ReadonlyMap<number, CtStateName> = new Map(
   (["invalid", "new", "related", "established", "untracked"] as const).map((name) => [CtState[name], name]),
 );
 
+/** The same memory, as far as its words are full. */
+const fullWords = ({ buffer, length }: Uint8Array): Int32Array => new Int32Array(buffer, 0, length >> 2);
+
 /**
  * Many packets of one family as struct of typed arrays: column i holds a field of packet i.
  * Addresses take `words` uint32 a packet: one for IPv4, four for IPv6. What only a single packet can carry
@@ -47,6 +50,10 @@ export class PacketBatch {
   readonly toDst: Uint32Array;
   readonly toSport: Uint16Array;
   readonly toDport: Uint16Array;
+  /** `entrance`, `state` and `status` four packets to a word, as far as words are full: for loops that ask whether many packets are alike. */
+  readonly entranceWords: Int32Array;
+  readonly stateWords: Int32Array;
+  readonly statusWords: Int32Array;
   /** What a draw is named by: unique for each packet of a run, so that equal seeds give equal picks in any batch order. */
   readonly id: Uint32Array;
 
@@ -73,6 +80,9 @@ export class PacketBatch {
     this.toSport = new Uint16Array(capacity);
     this.toDport = new Uint16Array(capacity);
     this.id = new Uint32Array(capacity);
+    this.entranceWords = fullWords(this.entrance);
+    this.stateWords = fullWords(this.state);
+    this.statusWords = fullWords(this.status);
   }
 
   /** The index of an interface name, added where it is new. */

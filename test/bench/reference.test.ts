@@ -22,14 +22,22 @@ describe.runIf(findCompiler() !== null)("the C programs come to the outcomes of 
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  const run = async (program: ReferenceProgram, flows = 0) =>
-    (await measureReference({ kind: "reference", program, flows, ...size }, { directory })).cases;
+  const run = async (program: ReferenceProgram, flows = 0, ruleSets = 1) =>
+    (await measureReference({ kind: "reference", program, ruleSets, flows, ...size }, { directory })).cases;
   const subject = (name: "linear" | "indexed") => makeSubject(name, size.services, size.endpoints, size.seed);
 
   it("lookup", async () => {
     const [c] = await run("lookup");
     expect(c!.samples.length).toBeGreaterThanOrEqual(4);
     expect(c!.exact.checksum).toBe(prepareWalk([subject("indexed")], "uniform").exact.checksum);
+  });
+
+  it("lookup, three rule sets in turn", async () => {
+    const [c] = await run("lookup", 0, 3);
+    const subjects = [0, 1, 2].map((k) => makeSubject("indexed", size.services, size.endpoints, size.seed + k));
+    const ours = prepareWalk(subjects, "uniform");
+    expect(c!.factors.ruleSets).toBe(ours.factors.ruleSets);
+    expect(c!.exact.checksum).toBe(ours.exact.checksum);
   });
 
   it("walk, with the same number of rules visited", async () => {

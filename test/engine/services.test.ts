@@ -1,15 +1,17 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { pickBounds } from "../../src/engine/compile/pick.js";
+import { doubtOf, pickBounds } from "../../src/engine/compile/pick.js";
+import { readRuns } from "../../src/engine/verify/read-services.js";
 import { ServiceMap, slotsFor } from "../../src/engine/compile/service-map.js";
 import {
   guessBackend,
   hashPorts,
   hashService,
-  isBackendOf,
+  isGuessCertain,
   pickBackend,
   SERVICE_WORDS,
   type ServiceRecord,
+  type ServiceTables,
   SIGN,
 } from "../../src/engine/compile/services.js";
 
@@ -24,7 +26,11 @@ const choices = fc
   })
   .chain((some) => fc.shuffledSubarray([...some, ...some], { minLength: some.length }))
   .map((some) => [...some.sort((a, b) => a - b), 0xffffffff]);
-const tableOf = (bounds: readonly number[]): Int32Array => Int32Array.from([7, 0, ...bounds], (bound) => bound ^ SIGN);
+/** A choice in the tables, after another one of two. */
+const tableOf = (bounds: readonly number[]): Pick<ServiceTables, "bounds" | "doubts"> => ({
+  bounds: Int32Array.from([7, 0, ...bounds], (bound) => bound ^ SIGN),
+  doubts: Int32Array.from([1, 0, doubtOf(bounds)]),
+});
 
 describe("the weighted pick", () => {
   it("has integer weights that sum to 2^32, each within 1 of p * 2^32", () => {
@@ -49,36 +55,64 @@ describe("the weighted pick", () => {
     fc.assert(
       fc.property(thresholds, fc.integer({ min: 0, max: 0xffffffff }), (all, draw) => {
         const bounds = pickBounds(all);
-        const table = Int32Array.from([0, 0, ...bounds.map((bound) => bound ^ SIGN)]);
         const want = bounds.findIndex((bound) => draw <= bound);
-        expect(pickBackend(table, 2, all.length, draw | 0)).toBe(want);
+        expect(pickBackend(tableOf(bounds), 2, all.length, draw | 0)).toBe(want);
       }),
     );
   });
 
-  it("knows whether a draw falls to a backend: yes is certain, and no but for one that has all draws", () => {
+  it("takes no guess for certain that is wrong, whatever the bounds", () => {
     fc.assert(
       fc.property(choices, fc.integer({ min: 0, max: 0xffffffff }), (bounds, any) => {
         const table = tableOf(bounds);
-        for (const draw of [any, 0, 0xffffffff, ...bounds, ...bounds.map((bound) => (bound + 1) >>> 0)]) {
+        const count = bounds.length;
+        const even = bounds.map((_, k) => Math.floor(((k + 1) * 2 ** 32) / count));
+        const edges = [...bounds, ...even].flatMap((edge) => [edge - 1, edge, edge + 1]);
+        for (const draw of [any, 0, 0xffffffff, ...edges].map((edge) => edge >>> 0)) {
           const want = bounds.findIndex((bound) => draw <= bound);
-          expect(pickBackend(table, 2, bounds.length, draw | 0)).toBe(want);
-          expect(guessBackend(bounds.length, draw | 0)).toBe(Math.floor((draw * bounds.length) / 2 ** 32));
-          bounds.forEach((bound, k) => {
-            const all = bound === 0xffffffff && bounds.slice(0, k).length === 0;
-            expect(isBackendOf(table, 2, k, draw | 0), `draw ${draw}, backend ${k}`).toBe(k === want && !all);
-          });
+          const guess = guessBackend(count, draw | 0);
+          expect(guess).toBe(Math.floor((draw * count) / 2 ** 32));
+          if (isGuessCertain(table.doubts[2]!, count, draw | 0)) expect(guess, `draw ${draw}`).toBe(want);
+          expect(pickBackend(table, 2, count, draw | 0)).toBe(want);
         }
       }),
     );
   });
 
+  it("is read by the proof as it is made, whatever the bounds and the doubt", () => {
+    const doubt = fc.oneof(
+      fc.integer({ min: 0, max: 0xffffffff }),
+      fc.integer({ min: 0, max: 1e6 }),
+      fc.constant(2 ** 31),
+    );
+    fc.assert(
+      fc.property(choices, doubt, fc.integer({ min: 0, max: 0xffffffff }), (bounds, doubt, any) => {
+        const table = tableOf(bounds);
+        table.doubts[2] = doubt;
+        const runs = readRuns(bounds, doubt);
+        expect(runs.at(-1)!.last).toBe(0xffffffff);
+        const edges = runs.flatMap(({ last }) => [last - 1, last, last + 1]);
+        for (const draw of [any, 0, ...edges].map((edge) => edge >>> 0))
+          expect(pickBackend(table, 2, bounds.length, draw | 0), `draw ${draw}`).toBe(
+            runs.find(({ last }) => draw <= last)!.backend,
+          );
+      }),
+    );
+  });
+
+  it.each([2, 3, 5, 10, 100, 1000])("is certain of nearly all draws for %i backends of kube-proxy", (count) => {
+    const probabilities = Array.from({ length: count - 1 }, (_, k) => (1 / (count - k)).toFixed(10));
+    const bounds = pickBounds([...probabilities.map((p) => Math.round(Number(p) * LAST)), LAST]);
+    // Of each of the count edges twice the doubt over the count.
+    expect((2 * doubtOf(bounds)) / 2 ** 32).toBeLessThan(count < 100 ? 1e-6 : 1e-3);
+  });
+
   it("finds both edges of every bound", () => {
     const bounds = pickBounds([429496730, 536870912, 715827883, 1073741824, LAST]); // kube-proxy's five endpoints
-    const table = Int32Array.from(bounds, (bound) => bound ^ SIGN);
+    const table = tableOf(bounds);
     bounds.forEach((bound, k) => {
-      expect(pickBackend(table, 0, 5, bound | 0)).toBe(k);
-      if (k < 4) expect(pickBackend(table, 0, 5, (bound + 1) | 0)).toBe(k + 1);
+      expect(pickBackend(table, 2, 5, bound | 0)).toBe(k);
+      if (k < 4) expect(pickBackend(table, 2, 5, (bound + 1) | 0)).toBe(k + 1);
     });
   });
 });

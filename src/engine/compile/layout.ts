@@ -36,6 +36,7 @@ export function layOutServices({ picked, choices }: PickedServices): ServiceLayo
 export class ServiceLayout implements ServiceTables {
   backends = new Int32Array(0);
   bounds = new Int32Array(0);
+  doubts = new Int32Array(0);
   thresholds = new Float64Array(0);
   /** Row 0 never holds: nothing equals a value outside its mask. */
   readonly sourceTests: SourceTest[] = [{ value: 1, mask: 0, negate: false }];
@@ -130,15 +131,17 @@ export class ServiceLayout implements ServiceTables {
 
   /** Takes over choices that came since the last time. */
   private takeChoices(): void {
-    const { bounds, thresholds } = this.choices;
+    const { bounds, doubts, thresholds } = this.choices;
     if (bounds.length > this.bounds.length) {
       const room = this.bounds.length === 0 ? bounds.length : roomFor(bounds.length);
       this.bounds = widen(this.bounds, room);
+      this.doubts = widen(this.doubts, room);
       this.thresholds = widen(this.thresholds, room);
       this.replaced++;
     }
     for (; this.taken < bounds.length; this.taken++) {
       this.bounds[this.taken] = bounds[this.taken]! ^ SIGN;
+      this.doubts[this.taken] = doubts[this.taken]!;
       this.thresholds[this.taken] = thresholds[this.taken]!;
     }
   }

@@ -23,6 +23,8 @@ export class Choices {
   readonly bounds: number[] = [];
   /** Thresholds of the rules that draw, parallel to `bounds` (2^31 for the last backend, which draws nothing); EVEN for even choices. */
   readonly thresholds: number[] = [];
+  /** At the offset of each choice: its doubt. */
+  readonly doubts: number[] = [];
   private readonly offsets = new Map<string, number>();
 
   /** Where the choice of these thresholds stands; it is made where there is none alike. Undefined where there is no room. */
@@ -34,8 +36,10 @@ export class Choices {
     const offset = this.bounds.length;
     if (offset > LAST_PICK_OFFSET) return undefined;
     this.offsets.set(key, offset);
-    this.bounds.push(...(thresholds[0] === EVEN ? evenBounds(thresholds.length) : pickBounds(thresholds)));
+    const bounds = thresholds[0] === EVEN ? evenBounds(thresholds.length) : pickBounds(thresholds);
+    this.bounds.push(...bounds);
     this.thresholds.push(...thresholds);
+    this.doubts.push(...bounds.map((_, k) => (k === 0 ? doubtOf(bounds) : 0)));
     return offset;
   }
 }
@@ -75,4 +79,18 @@ export function pickBounds(thresholds: readonly number[]): number[] {
 export function evenBounds(count: number): number[] {
   const n = BigInt(count);
   return Array.from({ length: count }, (_, k) => Number(((BigInt(k + 1) << 32n) + n - 1n) / n) - 1);
+}
+
+/**
+ * The doubt of a choice (see ServiceTables), 1 to 2^31: a draw whose backend is not the guessed one lies between a bound and where
+ * that bound would be if all backends were equally likely; times their number, it is no farther from a multiple of 2^32 than the bound itself.
+ */
+export function doubtOf(bounds: readonly number[]): number {
+  const count = bounds.length;
+  let doubt = 1;
+  for (let k = 0; k + 1 < count; k++) {
+    const even = (k + 1) * 2 ** 32;
+    doubt = Math.max(doubt, bounds[k]! * count - even + 1, even - (bounds[k]! + 1) * count);
+  }
+  return Math.min(doubt, 2 ** 31);
 }

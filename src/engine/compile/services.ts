@@ -71,6 +71,11 @@ export interface ServiceTables {
   readonly backends: Int32Array;
   /** For each pick: the last u32 that still falls to backend k, xor SIGN. Shared by services with equal probabilities. */
   readonly bounds: Int32Array;
+  /**
+   * At the offset of each pick: how near draw * count may come to a multiple of 2^32, either way, for the backend guessed from it to be in doubt: d where it is from
+   * -d to d - 1 beyond one; 1 to 2^31 (as int32; then always).
+   */
+  readonly doubts: Int32Array;
   /** Thresholds of the drawing rules, parallel to `bounds` (2^31 for the last backend, which draws nothing); EVEN where one rule draws one for all. */
   readonly thresholds: Float64Array;
   readonly sourceTests: readonly SourceTest[];
@@ -146,18 +151,22 @@ export function guessBackend(count: number, draw: number): number {
 }
 
 /**
- * Whether a draw falls to backend k, without a branch: one on k would be mispredicted for every count-th packet. True is certain; of a backend
- * that has all 2^32 draws it says false, as their number is 0 in 32 bits.
+ * Whether the backend guessed is the one of the draw, by the doubt of the choice: the low half of draw * count tells how near the draw is
+ * to where an even choice would change from one backend to the next. No bound is read, and there is no branch on the backend.
  */
-export function isBackendOf(bounds: Int32Array, offset: number, k: number, draw: number): boolean {
-  const earlier = (0 - k) >> 31; // all ones, but 0 for the first backend
-  const first = ((bounds[offset + k + earlier]! + 1) & earlier) | (0x80000000 & ~earlier);
-  return ((draw ^ 0x80000000) - first) >>> 0 < (bounds[offset + k]! + 1 - first) >>> 0;
+export function isGuessCertain(doubt: number, count: number, draw: number): boolean {
+  return (Math.imul(draw, count) + doubt) >>> 0 > ((doubt << 1) - 1) >>> 0;
 }
 
-/** The backend of a draw (int32, taken as u32): the first whose bound is not below it. Guessed, then corrected. */
-export function pickBackend(bounds: Int32Array, offset: number, count: number, draw: number): number {
+/** The backend of a draw (int32, taken as u32): the first whose bound is not below it. Guessed, then corrected where that is not certain. */
+export function pickBackend(
+  { bounds, doubts }: Pick<ServiceTables, "bounds" | "doubts">,
+  offset: number,
+  count: number,
+  draw: number,
+): number {
   let k = guessBackend(count, draw);
+  if (isGuessCertain(doubts[offset]!, count, draw)) return k;
   const signed = draw ^ SIGN;
   while (signed > bounds[offset + k]!) k++;
   while (k > 0 && signed <= bounds[offset + k - 1]!) k--;

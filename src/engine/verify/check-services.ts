@@ -128,35 +128,59 @@ export class ServiceChecker {
 }
 
 /**
- * The law of a weighted pick: every backend's weight (the u32 that fall to it) is within 1 of its probability times 2^32, and all of them
- * sum to 2^32. Gives a u32 for which another backend is picked than the probabilities say, or undefined where the law holds.
+ * The law of a pick: every backend's weight (the u32 that fall to it) is within 1 of its probability times 2^32; of an even choice, which
+ * one rule makes by one number, every draw falls where that number says. Gives a u32 for which another backend is picked than the
+ * probabilities say, or undefined where the law holds.
  */
-export function strayDraw({ bounds, thresholds }: Pick<ReadService, "bounds" | "thresholds">): number | undefined {
-  if (thresholds[0] === EVEN && bounds.length > 1) {
-    const even = bounds.map((_, k) => Number((BigInt(k + 1) * 2n ** 32n - 1n) / BigInt(bounds.length)));
-    const stray = bounds.findIndex((bound, k) => bound !== even[k]);
-    return stray < 0 ? undefined : firstBeyond(bounds[stray]!, even[stray]!);
+export function strayDraw({ runs, thresholds }: Pick<ReadService, "runs" | "thresholds">): number | undefined {
+  if (runs.length === 0) return undefined;
+  const count = thresholds.length;
+  if (thresholds[0] === EVEN) {
+    const even = thresholds.map((_, k) => Number((BigInt(k + 1) * 2n ** 32n - 1n) / BigInt(count)));
+    const holds = runs.length === count && runs.every(({ last, backend }, k) => backend === k && last === even[k]);
+    return holds ? undefined : longestDifference(runs, even);
   }
+  const weights = weightsOf(runs, count);
+  let holds = true;
   let left = 1n; // times 2^(31 k)
   let given = 0n; // times 2^(31 k)
-  for (let k = 0; k < bounds.length; k++) {
-    const threshold = k === bounds.length - 1 ? 2n ** 31n : BigInt(thresholds[k]!);
+  const edges = thresholds.map((threshold, k) => {
+    const drawn = k === count - 1 ? 2n ** 31n : BigInt(threshold);
     const scale = BigInt(31 * (k + 1));
-    const share = left * threshold; // p times 2^scale
+    const share = left * drawn; // p times 2^scale
     given = (given << 31n) + share;
-    left *= 2n ** 31n - threshold;
-    const edge = (given << 32n) >> scale; // of the exact cumulative share
-    const weight = BigInt(bounds[k]!) - (k === 0 ? -1n : BigInt(bounds[k - 1]!));
-    const error = (weight << scale) - (share << 32n);
-    const last = k === bounds.length - 1 && bounds[k] !== 0xffffffff;
-    if (error > 1n << scale || error < -(1n << scale) || last) {
-      return firstBeyond(bounds[k]!, Number(edge - 1n));
-    }
-  }
-  return undefined;
+    left *= 2n ** 31n - drawn;
+    const error = (BigInt(weights[k]!) << scale) - (share << 32n);
+    if (error > 1n << scale || error < -(1n << scale)) holds = false;
+    return Number((given << 32n) >> scale) - 1; // the last draw of the exact cumulative share
+  });
+  return holds && weights.length === count ? undefined : longestDifference(runs, edges);
 }
 
-/** The first draw that lies beyond one of two bounds and not beyond the other. */
-function firstBeyond(bound: number, other: number): number {
-  return (Math.min(bound, other) + 1) >>> 0;
+/** How many draws fall to each backend; one more where the tables name none for some. */
+export function weightsOf(runs: ReadService["runs"], count: number): number[] {
+  const weights = Array.from({ length: count }, () => 0);
+  let first = 0;
+  for (const { last, backend } of runs) {
+    weights[backend] = (weights[backend] ?? 0) + last + 1 - first;
+    first = last + 1;
+  }
+  return weights;
+}
+
+/** The draw in the middle of the longest run that does not fall to the first backend whose edge is not below it. */
+function longestDifference(runs: ReadService["runs"], edges: readonly number[]): number {
+  const lasts = [...new Set([...runs.map(({ last }) => last), ...edges])]
+    .filter((last) => last >= 0)
+    .sort((a, b) => a - b);
+  let longest = { first: 0, last: -1 };
+  let first = 0;
+  let [run, edge] = [0, 0];
+  for (const last of lasts) {
+    while (runs[run]!.last < first) run++;
+    while (edge + 1 < edges.length && edges[edge]! < first) edge++;
+    if (runs[run]!.backend !== edge && last - first > longest.last - longest.first) longest = { first, last };
+    first = last + 1;
+  }
+  return Math.floor((longest.first + longest.last) / 2);
 }

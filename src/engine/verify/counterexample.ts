@@ -8,6 +8,7 @@ import { replyTuple } from "../../packet/tuple.js";
 import { ProblemError } from "../../ruleset/problem.js";
 import type { Plan } from "../compile/compile.js";
 import type { Context, Engine, Outcome, Trace } from "../types.js";
+import { weightsOf } from "./check-services.js";
 import { type DiagramNode, NOTHING, TooManyNodes } from "./diagrams.js";
 import type { Fate, Journey, Start } from "./journey.js";
 import type { StrayKey } from "./laws.js";
@@ -97,7 +98,7 @@ export class CounterexampleFinder {
     const { packet } = this.witness(bits, "prerouting");
     const { linear, fused } = this.engines;
     const context = contextOf(new Map(), NEW_CONNECTION, this.plan.node, this.plan.resolved, { pick: draw });
-    const weights = service.bounds.map((bound, k) => bound - (k === 0 ? -1 : service.bounds[k - 1]!));
+    const weights = weightsOf(service.runs, service.backends.length);
     return {
       packet,
       context,

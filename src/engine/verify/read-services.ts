@@ -10,9 +10,16 @@ export interface ReadService {
   /** The test of the source: (src & mask) === value, negated. */
   readonly test: { readonly value: number; readonly mask: number; readonly negate: boolean };
   readonly backends: readonly ReadBackend[];
-  /** The last u32 that falls to each backend. */
-  readonly bounds: readonly number[];
+  /** Which draws fall to which backend, where there is a choice: runs from 0 to 2^32 - 1. */
+  readonly runs: readonly DrawRun[];
   readonly thresholds: readonly number[];
+}
+
+/** Draws that fall to one backend, from the one after the run before on. */
+export interface DrawRun {
+  readonly last: number;
+  /** The number of backends where the tables name none. */
+  readonly backend: number;
 }
 
 export interface ReadBackend {
@@ -43,11 +50,39 @@ export function readServices(tables: ServiceTables): ReadService[] {
       record: tables.cold[row / 4]!,
       test: tables.sourceTests[Math.floor(key / 0x1000000)] ?? { value: 1, mask: 0, negate: false },
       backends: at.map((k) => readBackend(tables.backends, first + k)),
-      bounds: count > 1 ? bounds : [],
+      runs: count > 1 ? readRuns(bounds, (tables.doubts[pick] ?? 0) >>> 0) : [],
       thresholds: at.map((k) => tables.thresholds[pick + k] ?? 0),
     });
   }
   return services;
+}
+
+/**
+ * Which draws a choice sends where, as the engine takes it: to the backend guessed, floor(draw * count / 2^32), but for draws in doubt,
+ * whose product lies from -doubt to doubt - 1 beyond a multiple of 2^32 (all counted modulo 2^32): those to the first backend whose bound
+ * is not below them. In between no draw changes anything but at one of the edges gathered here.
+ */
+export function readRuns(bounds: readonly number[], doubt: number): DrawRun[] {
+  const count = bounds.length;
+  const end = 2 ** 32;
+  const from = (end - doubt) % end;
+  const width = ((2 * doubt + end - 1) % end) + 1;
+  const firsts = new Set([0, ...bounds.map((bound) => bound + 1)]);
+  for (let k = 0; k < count; k++)
+    for (const beyond of [0, from, (from + width) % end]) firsts.add(Math.ceil((k * end + beyond) / count));
+  const edges = [...firsts].filter((first) => first < end).sort((a, b) => a - b);
+  const runs: { last: number; backend: number }[] = [];
+  let bound = 0;
+  edges.forEach((first, i) => {
+    while (bound < count && first > bounds[bound]!) bound++;
+    const product = first * count;
+    const backend = ((product % end) + doubt) % end < width ? bound : Math.floor(product / end);
+    const last = (edges[i + 1] ?? end) - 1;
+    const before = runs[runs.length - 1];
+    if (before?.backend === backend) before.last = last;
+    else runs.push({ last, backend });
+  });
+  return runs;
 }
 
 function readBackend(backends: Int32Array, index: number): ReadBackend {

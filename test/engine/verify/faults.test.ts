@@ -51,10 +51,27 @@ const FIREWALL = [
   "COMMIT",
   "",
 ].join("\n");
+/** Services whose backends are not equally likely: almost, and by far. */
+const UNEVEN = [
+  "*nat",
+  ":PREROUTING ACCEPT [0:0]",
+  ...["SVC-A", "SVC-B", "SEP-1", "SEP-2", "SEP-3"].map((name) => `:${name} - [0:0]`),
+  "-A PREROUTING -d 10.96.0.1/32 -p tcp -m tcp --dport 80 -j SVC-A",
+  "-A PREROUTING -d 10.96.0.2/32 -p tcp -m tcp --dport 80 -j SVC-B",
+  "-A SVC-A -m statistic --mode random --probability 0.45000000000 -j SEP-1",
+  "-A SVC-A -j SEP-2",
+  "-A SVC-B -m statistic --mode random --probability 0.00100000000 -j SEP-1",
+  "-A SVC-B -m statistic --mode random --probability 0.00000000000 -j SEP-2",
+  "-A SVC-B -j SEP-3",
+  ...[1, 2, 3].map((n) => `-A SEP-${n} -p tcp -m tcp -j DNAT --to-destination 10.1.0.${n}:8080`),
+  "COMMIT",
+  "",
+].join("\n");
 const kube = generateIptables(cluster.objects, cluster.configuration, cluster.node);
 /** With the firewall in front, what a service does depends on more than its tables hold, so that its packets are walked. */
-const sets: Readonly<Record<"kube" | "firewall", ResolvedRuleSet>> = {
+const sets: Readonly<Record<"kube" | "firewall" | "uneven", ResolvedRuleSet>> = {
   kube: resolve(kube),
+  uneven: resolve(readRules(UNEVEN).ruleset!),
   firewall: resolve({ tables: [...kube.tables, ...readRules(FIREWALL).ruleset!.tables] }),
 };
 const node = new Node(cluster.node.addresses);
@@ -92,7 +109,14 @@ const faults: readonly (readonly [name: string, damage: (plan: Plan) => void])[]
   ["partition: a bit of a key is another", (plan) => void (indexOf(plan, "HOSTS").tables[0]!.keys[1]! ^= 4)],
   ["partition: key compare left out", (plan) => void (indexOf(plan, "HOSTS").tables[0]!.equal = () => true)],
   ["service map: key compare left out", () => void (fault.serviceKey = true)],
-  ["pick: a bound is off", ({ tables }) => void (tables.bounds[tables.map[rowWith(tables, 3) + 3]! >>> 16]! -= 5000)],
+  [
+    "uneven pick: a bound is off",
+    ({ tables }) => void (tables.bounds[tables.map[rowWith(tables, 2) + 3]! >>> 16]! -= 5000),
+  ],
+  [
+    "uneven pick: a guess is taken for certain",
+    ({ tables }) => void (tables.doubts[tables.map[rowWith(tables, 2) + 3]! >>> 16] = 0x1999_9999),
+  ],
   [
     "pick: two thresholds are swapped",
     ({ tables }) => {
@@ -206,7 +230,12 @@ describe("verify catches faults of the compiler", () => {
 
   for (const [name, damage] of faults) {
     it(name, () => {
-      const resolved = /^(?:prune|partition|columns)/.test(name) ? sets.firewall : sets.kube;
+      const kind = name.startsWith("uneven")
+        ? "uneven"
+        : /^(?:prune|partition|columns)/.test(name)
+          ? "firewall"
+          : "kube";
+      const resolved = sets[kind];
       const plan = compile(resolved, node);
       damage(plan);
       expectCaught(plan, resolved);

@@ -76,8 +76,12 @@ const faults: readonly (readonly [feature: string, name: string, damage: (plan: 
   ],
   [
     "cluster-ip",
-    "service map: the bound of an even choice is off",
-    ({ tables }) => void (tables.bounds[tables.map[serviceRow(tables) + 3]! >>> 16]! -= 5000),
+    "service map: the bound of an even choice is off, and no guess certain",
+    ({ tables }) => {
+      const choice = tables.map[serviceRow(tables) + 3]! >>> 16;
+      tables.bounds[choice]! -= 5000;
+      tables.doubts[choice] = 2 ** 31;
+    },
   ],
   [
     "cluster-ip",
