@@ -268,7 +268,7 @@ static Results results_for(uint32_t count) {
 
 int main(int argc, char **argv) {
   if (argc != 4) fail("usage: conntrack INPUT MILLISECONDS FIRST_BATCHES");
-  if (read_input(argv[1]) != 20) fail("this input is for another program");
+  if (read_input(argv[1]) != 21) fail("this input is for another program");
   const uint32_t *parameters = input[0].words;
   batch_size = parameters[0];
   ref_mask = parameters[1];
@@ -278,9 +278,9 @@ int main(int argc, char **argv) {
   capacity = input[1].length / STRIDE;
   slots = (int32_t *)input[2].words;
   index_mask = input[2].length - 1;
-  services = take_tables(input[3], input[4], input[5], parameters[4], draw_key(parameters[5], parameters[6], 0xffffffffu, 0));
-  established = packets_at(6);
-  first = packets_at(13);
+  services = take_tables(input[3], input[4], input[5], input[6], parameters[4], draw_key(parameters[5], parameters[6], 0xffffffffu, 0));
+  established = packets_at(7);
+  first = packets_at(14);
   known = results_for(established.count);
   opened = results_for(first.count);
   const uint32_t milliseconds = (uint32_t)atoi(argv[2]), first_batches = (uint32_t)atoi(argv[3]);

@@ -28,7 +28,7 @@ export function writeLookupInput(path: string, ruleSets: readonly LookupRuleSet[
 }
 
 function lookupArrays({ plan, pool, seed }: LookupRuleSet): Words[] {
-  const { backends, bounds, sourceTests, markUnmarked, markMarked } = plan.tables;
+  const { backends, bounds, doubts, sourceTests, markUnmarked, markMarked } = plan.tables;
   const { map, slotMask } = openAddressing(plan.tables);
   const column = columnsOf(pool);
   return [
@@ -36,6 +36,7 @@ function lookupArrays({ plan, pool, seed }: LookupRuleSet): Words[] {
     map,
     backends,
     unsignedBounds(bounds),
+    doubts,
     sourceTests.map((test) => test.value),
     sourceTests.map((test) => test.mask),
     sourceTests.map((test) => Number(test.negate)),
@@ -131,6 +132,7 @@ export function writeConntrackInput(path: string, { tables }: Plan, traffic: Tra
     map,
     tables.backends,
     unsignedBounds(tables.bounds),
+    tables.doubts,
     ...CONNTRACK_COLUMNS.map(columnsOf(established)),
     ...CONNTRACK_COLUMNS.map(columnsOf(first)),
   ]);

@@ -7,7 +7,7 @@
 
 enum { MASQUERADE_UNMARKED = 1, MASQUERADE_MARKED = 2, FULLY_RANDOM = 4, LOCAL = 8, HAIRPIN = 16 };
 enum { FLAG_DNAT = 1, FLAG_MASQUERADE = 2, FLAG_LOCAL = 8, FLAG_FULLY_RANDOM = 64 };
-enum { MOST_RULE_SETS = 4, ARRAYS_OF_RULE_SET = 12 };
+enum { MOST_RULE_SETS = 4, ARRAYS_OF_RULE_SET = 13 };
 
 /* A rule set with its packets. */
 typedef struct {
@@ -58,12 +58,12 @@ static RuleSet take_rule_set(const Array *arrays) {
   const uint32_t *parameters = arrays[0].words;
   const uint32_t pick_key = draw_key(parameters[4], parameters[5], 0xffffffffu, 0);
   batch_size = parameters[0];
-  return (RuleSet){.services = take_tables(arrays[1], arrays[2], arrays[3], parameters[1], pick_key),
+  return (RuleSet){.services = take_tables(arrays[1], arrays[2], arrays[3], arrays[4], parameters[1], pick_key),
                    .mark_unmarked = parameters[2], .mark_marked = parameters[3],
-                   .test_value = (int32_t *)arrays[4].words, .test_mask = (int32_t *)arrays[5].words,
-                   .test_negate = (int32_t *)arrays[6].words, .src = arrays[7].words, .dst = arrays[8].words,
-                   .protocol = bytes_of(arrays[9]), .dport = shorts_of(arrays[10]), .id = arrays[11].words,
-                   .packets = arrays[7].length};
+                   .test_value = (int32_t *)arrays[5].words, .test_mask = (int32_t *)arrays[6].words,
+                   .test_negate = (int32_t *)arrays[7].words, .src = arrays[8].words, .dst = arrays[9].words,
+                   .protocol = bytes_of(arrays[10]), .dport = shorts_of(arrays[11]), .id = arrays[12].words,
+                   .packets = arrays[8].length};
 }
 
 int main(int argc, char **argv) {

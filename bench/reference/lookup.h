@@ -6,7 +6,7 @@ enum { SERVICE_WORDS = 4, KEY_MASK = 0xffffff };
 /* The tables of one rule set. Functions take them by value: a compiler that has inlined them then knows that nothing written changes them. */
 typedef struct {
   const int32_t *map, *backends;
-  const uint32_t *bounds;
+  const uint32_t *bounds, *doubts;
   uint32_t slot_mask, pick_key;
 } Services;
 
@@ -27,26 +27,26 @@ static inline uint32_t find_service(Services s, uint32_t address, uint32_t port_
 }
 
 /* Takes the tables over. Ends the program where they are not laid out as it reads them. */
-static Services take_tables(Array map_words, Array backend_words, Array bound_words, uint32_t mask, uint32_t pick_key) {
-  const Services s = {(int32_t *)map_words.words, (int32_t *)backend_words.words, bound_words.words, mask, pick_key};
+static Services take_tables(Array map_words, Array backend_words, Array bound_words, Array doubt_words, uint32_t mask,
+                            uint32_t pick_key) {
+  const Services s = {(int32_t *)map_words.words, (int32_t *)backend_words.words, bound_words.words, doubt_words.words, mask, pick_key};
   int sound = map_words.length == ((uint64_t)mask + 1) * SERVICE_WORDS;
   for (uint32_t row = 0; sound && row < map_words.length; row += SERVICE_WORDS) {
     const uint32_t first = (uint32_t)s.map[row + 2], count = s.map[row + 3] & 0xffff, offset = (uint32_t)s.map[row + 3] >> 16;
     if (s.map[row + 1] == 0 || count == 0) continue;
     sound = (first + count) * 2 <= backend_words.length && offset + count <= bound_words.length &&
+            doubt_words.length == bound_words.length &&
             s.bounds[offset + count - 1] == 0xffffffffu;
   }
   if (!sound) fail("the service tables are not laid out as this program reads them");
   return s;
 }
 
-/* The first backend whose bound is not below the draw: guessed as if all were equal, and corrected where the guess is wrong. That is seldom,
- * and told without a branch on k. */
-static inline uint32_t pick_backend(const uint32_t *bounds, uint32_t count, uint32_t draw) {
-  uint32_t k = (uint32_t)(((uint64_t)draw * count) >> 32);
-  const uint32_t earlier = k > 0;
-  const uint32_t first = (bounds[k - earlier] + 1) & -earlier;
-  if (__builtin_expect(draw - first < bounds[k] + 1 - first, 1)) return k;
+/* The first backend whose bound is not below the draw: guessed as if all were equal, and corrected where that is in doubt. */
+static inline uint32_t pick_backend(const uint32_t *bounds, uint32_t doubt, uint32_t count, uint32_t draw) {
+  const uint64_t product = (uint64_t)draw * count;
+  uint32_t k = (uint32_t)(product >> 32);
+  if (__builtin_expect((uint32_t)product + doubt > 2 * doubt - 1, 1)) return k;
   while (draw > bounds[k]) k++;
   while (k > 0 && draw <= bounds[k - 1]) k--;
   return k;
@@ -55,6 +55,7 @@ static inline uint32_t pick_backend(const uint32_t *bounds, uint32_t count, uint
 /* The backend of a packet to the service at `row`. */
 static inline uint32_t choose_backend(Services s, uint32_t row, uint32_t packet) {
   const uint32_t choices = s.map[row + 3] & 0xffff, first = (uint32_t)s.map[row + 2];
-  const uint32_t *bounds = s.bounds + ((uint32_t)s.map[row + 3] >> 16);
-  return choices > 1 ? first + pick_backend(bounds, choices, draw_with(s.pick_key, packet)) : first;
+  if (choices < 2) return first;
+  const uint32_t offset = (uint32_t)s.map[row + 3] >> 16;
+  return first + pick_backend(s.bounds + offset, s.doubts[offset], choices, draw_with(s.pick_key, packet));
 }
