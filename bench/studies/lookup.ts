@@ -48,9 +48,8 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
       return { ...alone, kind: "engine", engine, destinations: DESTINATIONS, flows, packets, ...size(services) };
     }),
   );
-  const reference = (program: ReferenceProgram, flows = 0, services = largest): MeasuringPlan => {
-    return { kind: "reference", program, ruleSets: 1, flows, ...size(services) };
-  };
+  const reference = (program: ReferenceProgram, flows = 0, services = largest) =>
+    ({ kind: "reference", program, ruleSets: 1, flows, ...size(services) }) as const;
   const million: MeasuringPlan[] = [];
   if (has("indexed")) {
     const packets = CONNECTIONS.indexed.filter((packet) => packet !== "established-chains");
@@ -77,6 +76,8 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
         const rest = { destinations: ["uniform"], ...size(services), ...seldom } as const;
         plans.push({ ...alone, kind: "engine", engine, ...rest, ruleSets: ALIVE });
       }
+      if (!quick && equipment.compiler && engine === "indexed")
+        plans.push({ ...reference("lookup"), ruleSets: ALIVE, ...seldom });
       return plans;
     });
   if (!equipment.benchmarkJs)

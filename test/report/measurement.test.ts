@@ -22,7 +22,7 @@ describe("a record", () => {
   });
 
   it("finds cases by any of their fields", () => {
-    expect(findCases(record, { engine: "C" })).toHaveLength(4);
+    expect(findCases(record, { engine: "C" })).toHaveLength(5);
     expect(findCases(record, { engine: "linear", services: 100, destination: "last" })).toHaveLength(1);
     expect(findCases(record, { services: 7 })).toEqual([]);
   });

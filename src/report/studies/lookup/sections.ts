@@ -142,6 +142,7 @@ export function drawConnections(record: Measurement): Section | undefined {
 
 const PROGRAMS = [
   ["lookup", "lookup and pick"],
+  ["lookup-in-turn", "lookup, 3 sets in turn"],
   ["walk", "linear walk to the last"],
   ["established", "established, fast path"],
   ["first-datapath", "first packet, insert"],

@@ -37,7 +37,8 @@ export function judgeLookup(record: Measurement): Verdict[] {
     return { what, outcome: judged.passed ? "pass" : "miss", detail: judged.detail };
   };
   return [
-    judge("indexed lookup and pick against C", () => indexedOverC(record)),
+    judge("indexed lookup and pick against C", () => indexedOverC(record, "lookup")),
+    judge("indexed lookup and pick against C, three rule sets in turn", () => indexedOverC(record, "lookup-in-turn")),
     judge("column-scanned linear per rule against C", () => linearOverC(record)),
     judge("established packet on the fast path against C", () => establishedOverC(record)),
     judge("one call with a packet object against the batch", () => objectOverBatch(record)),
@@ -54,7 +55,8 @@ export function findLookupNoise(record: Measurement): string | undefined {
 }
 
 function findNoiseByC(record: Measurement): string | undefined {
-  const c = only(record, { engine: "C", packet: "first", destination: "uniform", services: HEADLINE_SERVICES });
+  const where = { packet: "first", destination: "uniform", services: HEADLINE_SERVICES, ruleSets: 1 } as const;
+  const c = only(record, { ...where, engine: "C" });
   if (c === undefined) return undefined;
   const { median, roundMedians } = summarizeRounds(c.rounds);
   const { ns, tolerance } = USUAL_C_LOOKUP;
@@ -102,18 +104,22 @@ export function compareHarnesses(record: Measurement): HarnessAgreement | undefi
 
 /** The C program's case with the most services, and ours that does the same work. */
 export function pairWithC(record: Measurement, which: ReferenceWork): { ours: BenchCase; c: BenchCase } | undefined {
-  const { engine, where } = REFERENCE_WORK[which];
-  const c = findCases(record, { ...where, engine: "C" }).toSorted((a, b) => servicesOf(b) - servicesOf(a))[0];
+  const { engine, where, inTurn = false } = REFERENCE_WORK[which];
+  const [c] = findCases(record, { ...where, engine: "C" })
+    .filter(({ factors }) => (factors.ruleSets ?? 1) > 1 === inTurn)
+    .toSorted((a, b) => servicesOf(b) - servicesOf(a));
   if (c === undefined) return undefined;
-  const { services, flows } = c.factors;
-  const ours = only(record, { ...where, engine, services, flows, ruleSets: 1, harness: "tinybench" });
+  const { services, flows, ruleSets } = c.factors;
+  const ours = only(record, { ...where, engine, services, flows, ruleSets, harness: "tinybench" });
   return ours && { ours, c };
 }
 
-export type ReferenceWork = "lookup" | "walk" | "established" | "first-datapath";
+export type ReferenceWork = "lookup" | "lookup-in-turn" | "walk" | "established" | "first-datapath";
 
-const REFERENCE_WORK: Readonly<Record<ReferenceWork, { engine: string; where: CaseFilter }>> = {
+/** `inTurn`: each batch in the next of several rule sets. */
+const REFERENCE_WORK: Readonly<Record<ReferenceWork, { engine: string; where: CaseFilter; inTurn?: true }>> = {
   lookup: { engine: "indexed", where: { packet: "first", destination: "uniform" } },
+  "lookup-in-turn": { engine: "indexed", where: { packet: "first", destination: "uniform" }, inTurn: true },
   walk: { engine: "linear", where: { packet: "first", destination: "last" } },
   established: { engine: "indexed", where: { packet: "established-fast-path" } },
   "first-datapath": { engine: "indexed", where: { packet: "first-datapath" } },
@@ -133,9 +139,9 @@ function only(record: Measurement, filter: CaseFilter): BenchCase | undefined {
 const OTHER_SIZE = `it takes ${formatCount(HEADLINE_SERVICES)} services`;
 const NO_C = "no C program to compare with in this run";
 
-function indexedOverC(record: Measurement): Judgement | string {
-  const pair = pairWithC(record, "lookup");
-  if (pair === undefined) return NO_C;
+function indexedOverC(record: Measurement, which: "lookup" | "lookup-in-turn"): Judgement | string {
+  const pair = pairWithC(record, which);
+  if (pair === undefined) return which === "lookup" || record.quick === false ? NO_C : "it takes a full run";
   if (servicesOf(pair.c) !== HEADLINE_SERVICES) return OTHER_SIZE;
   const ratio = ratioInterval(pair.ours.rounds, pair.c.rounds);
   return {
@@ -250,7 +256,7 @@ function proportionalVisits(record: Measurement): Judgement | string {
 }
 
 function sameChecksums(record: Measurement): Judgement | string {
-  const pairs = (["lookup", "walk", "established", "first-datapath"] as const).flatMap((which) => {
+  const pairs = (["lookup", "lookup-in-turn", "walk", "established", "first-datapath"] as const).flatMap((which) => {
     const pair = pairWithC(record, which);
     return pair ? [{ which, same: didSameWork(pair.ours, pair.c) }] : [];
   });
