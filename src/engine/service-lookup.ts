@@ -59,18 +59,33 @@ export class ServiceLookup {
   /** Settles every packet of an IPv4 batch that the service map can; the rest is left in `left`. */
   batch(batch: PacketBatch, { draw }: Context, out: OutcomeBatch): void {
     if (this.left.length < batch.count) this.left = new Int32Array(batch.capacity);
-    const { passes, left } = this;
-    const { src, dst, protocol, dport } = batch;
+    const { passes, scratch, left } = this;
+    const { src, dst, protocol, dport, id } = batch;
+    const drawing = !this.replay && draw.seed !== undefined;
     const key = draw.seed === undefined ? 0 : drawKey(draw.seed, PICK_DRAW, 0) | 0;
     let leftOver = 0;
     let draws = 0;
     for (let from = 0; from < batch.count; from += BLOCK) {
       const to = Math.min(from + BLOCK, batch.count);
       passes.lookUp(dst, protocol, dport, from, to);
-      if (!areFirst(batch, from, to)) screen(batch, this.scratch, from, to);
-      if (!this.replay && draw.seed !== undefined) draws += passes.choose(batch.id, key, from, to);
-      else draws += this.chooseEach(batch, draw, from, to);
-      leftOver = passes.write(src, out.verdict, out.flags, out.dst, out.dport, out.mark, from, to, left, leftOver);
+      if (!areFirst(batch, from, to)) screen(batch, scratch, from, to);
+      if (!drawing) this.chooseEach(batch, draw, from, to);
+      leftOver = passes.settle(
+        drawing,
+        id,
+        key,
+        src,
+        out.verdict,
+        out.flags,
+        out.dst,
+        out.dport,
+        out.mark,
+        from,
+        to,
+        left,
+        leftOver,
+      );
+      draws += scratch.draws[0]!;
     }
     out.work.mapLookups += 2 * batch.count - leftOver;
     out.work.draws += draws;
@@ -78,9 +93,9 @@ export class ServiceLookup {
   }
 
   /** Draws that are no named ones of a seed, and in replay those of the picking rules, one after the other. */
-  private chooseEach(batch: PacketBatch, draw: Draw, from: number, to: number): number {
-    const { choices, backends } = this.scratch;
-    let draws = 0;
+  private chooseEach(batch: PacketBatch, draw: Draw, from: number, to: number): void {
+    const { choices, backends, draws } = this.scratch;
+    let drawn = 0;
     for (let i = from; i < to; i++) {
       const count = choices[i - from]! & 0xffff;
       if (count < 2) continue;
@@ -89,14 +104,14 @@ export class ServiceLookup {
       if (this.replay) {
         const row = this.rowOf(batch, i);
         k = this.drawInTurn(row, draw, id);
-        draws += Math.min(k + 1, readServiceRow(this.plan.tables, row)!.record.picks.length);
+        drawn += Math.min(k + 1, readServiceRow(this.plan.tables, row)!.record.picks.length);
       } else {
         k = pickBackend(this.plan.tables, choices[i - from]! >>> 16, count, draw(id, PICK_DRAW, 0) | 0);
-        draws++;
+        drawn++;
       }
       backends[i - from]! += k;
     }
-    return draws;
+    draws[0] = drawn;
   }
 
   private rowOf(batch: PacketBatch, i: number): number {

@@ -6,7 +6,8 @@
  * What V8 makes of them decides how they are written. No loop calls out: after a call every array would have to be loaded anew. No loop
  * branches on what differs from packet to packet, but on what is rare. Columns come in as parameters: where an object is taken apart
  * before a loop, the loop's code may be thrown away when it first runs, and come back in a slower form. Constants of other modules do too:
- * loading one costs a check each time.
+ * loading one costs a check each time. `settle` is not two functions: small ones are compiled into their caller as well, where the tables
+ * are no constants, and whether they are depends on what else the engine was used for.
  */
 import { ENTRANCE_PREROUTING, type PacketBatch } from "../packet/batch.js";
 import { CtState } from "../packet/connection.js";
@@ -41,18 +42,21 @@ export interface Scratch {
   readonly tests: Int32Array;
   /** Places of packets whose backend is not certain to be the guessed one. */
   readonly doubtful: Int32Array;
+  /** Element 0: the draws of a block. */
+  readonly draws: Int32Array;
 }
 
 export interface Passes {
   /** Finds the service of packets `from` to `to`, by their columns. */
   lookUp(dst: Uint32Array, protocol: Uint8Array, dport: Uint16Array, from: number, to: number): void;
-  /** Picks a backend for each packet by a draw named by its id, under a key of `drawKey`. Gives for how many there was a choice. */
-  choose(id: Uint32Array, key: number, from: number, to: number): number;
   /**
-   * Writes the outcome of each packet a backend was picked for, to the columns of outcomes. The others are written to `left` from `leftOver`
-   * on; gives the new `leftOver`.
+   * Where `drawing`, picks a backend for each packet by a draw named by its id, under a key of `drawKey`. Writes the outcome of each packet a
+   * backend is picked for, to the columns of outcomes. The others are written to `left` from `leftOver` on; gives the new `leftOver`.
    */
-  write(
+  settle(
+    drawing: boolean,
+    id: Uint32Array,
+    key: number,
     src: Uint32Array,
     verdict: Uint8Array,
     flags: Uint8Array,
@@ -72,6 +76,7 @@ export function makeScratch(): Scratch {
     backends: new Int32Array(BLOCK),
     tests: new Int32Array(BLOCK),
     doubtful: new Int32Array(BLOCK),
+    draws: new Int32Array(1),
   };
 }
 
@@ -196,11 +201,11 @@ function build(
   scratch: Scratch,
   code: Code,
 ): Passes {
-  const { map, seeds, bucketShift, slotShift, backends, doubts } = tables;
+  const { map, seeds, bucketShift, slotShift, backends, doubts: doubtOf } = tables;
   const markUnmarked = tables.markUnmarked | 0;
   const marks = (tables.markUnmarked ^ tables.markMarked) | 0;
   const { value: testValue, mask: testMask, negate: testNegate } = tests;
-  const { choices, backends: chosen, tests: testOf, doubtful } = scratch;
+  const { choices, backends: chosen, tests: testOf, doubtful, draws } = scratch;
   const { hashPorts: portsOf, hashService: hashOf, slotOf: slot, drawBits: bits } = code;
   const { guessBackend: guess, isGuessCertain: certain, pickBackend: pick } = code;
   const { SERVICE_WORDS: WORDS, IN_BLOCK, ACCEPT, HAIRPIN_BIT, OUTCOME_FLAGS } = code;
@@ -222,32 +227,29 @@ function build(
       }
     },
 
-    choose(id, key, from, to) {
-      let draws = 0;
-      let wrong = 0;
-      for (let i = from | 0; i < to; i++) {
-        const n = i & IN_BLOCK;
-        const choice = choices[n]!;
-        const count = choice & 0xffff;
-        const more = (1 - count) >>> 31; // 1 where there is a choice
-        const draw = bits(key, id[i]! | 0);
-        const k = guess(count, draw);
-        chosen[n] = chosen[n]! + k;
-        doubtful[wrong] = n;
-        wrong += certain(doubts[choice >>> 16]!, count, draw) ? 0 : more;
-        draws += more;
+    settle(drawing, id, key, src, verdict, outFlags, dst, dport, mark, from, to, left, leftOver) {
+      if (drawing) {
+        let drawn = 0;
+        let doubts = 0;
+        for (let i = from | 0; i < to; i++) {
+          const n = i & IN_BLOCK;
+          const choice = choices[n]!;
+          const count = choice & 0xffff;
+          const more = (1 - count) >>> 31; // 1 where there is a choice
+          const draw = bits(key, id[i]! | 0);
+          chosen[n] = chosen[n]! + guess(count, draw);
+          doubtful[doubts] = n;
+          doubts += certain(doubtOf[choice >>> 16]!, count, draw) ? 0 : more;
+          drawn += more;
+        }
+        for (let m = 0; m < doubts; m++) {
+          const n = doubtful[m]!;
+          const count = choices[n]! & 0xffff;
+          const draw = bits(key, id[from + n]! | 0);
+          chosen[n] = chosen[n]! - guess(count, draw) + pick(tables, choices[n]! >>> 16, count, draw);
+        }
+        draws[0] = drawn;
       }
-      for (let m = 0; m < wrong; m++) {
-        const n = doubtful[m]!;
-        const choice = choices[n]!;
-        const count = choice & 0xffff;
-        const draw = bits(key, id[from + n]! | 0);
-        chosen[n] = chosen[n]! - guess(count, draw) + pick(tables, choice >>> 16, count, draw);
-      }
-      return draws;
-    },
-
-    write(src, verdict, outFlags, dst, dport, mark, from, to, left, leftOver) {
       verdict.fill(ACCEPT, from, to);
       if (marks === 0) mark.fill(markUnmarked, from, to);
       for (let i = from | 0; i < to; i++) {
