@@ -17,7 +17,7 @@ export interface Destinations {
 export type LookUp = (destinations: Destinations) => number;
 
 function perfect(tables: ServiceTables, code: typeof PERFECT): LookUp {
-  const { map, seeds, bucketShift, slotShift } = tables;
+  const { map, seeds, slotShift } = tables;
   const { hashPorts: portsOf, hashService: hashOf, slotOf: slot, WORDS } = code;
   return ({ dst, protocol, dport, count }) => {
     let sum = 0;
@@ -26,7 +26,7 @@ function perfect(tables: ServiceTables, code: typeof PERFECT): LookUp {
       const key = (protocol[i]! << 16) | dport[i]!;
       const ports = portsOf(key);
       const hash = hashOf(address, ports);
-      const row = WORDS * slot(hash, ports, seeds[hash >>> bucketShift]!, slotShift);
+      const row = WORDS * slot(hash, ports, seeds[hash >>> slotShift]!, slotShift);
       const other = (map[row]! ^ address) | ((map[row + 1]! ^ key) & 0xffffff);
       sum = (sum + (other === 0 ? map[row + 2]! : -1)) | 0;
     }

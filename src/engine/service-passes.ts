@@ -1,7 +1,7 @@
 /**
  * The hot loops over the service tables: block by block in passes, not in one. Short loops over few arrays keep their values in registers,
- * and the lookups of many packets wait for memory together. What a row of the map says is read once, where the packet is looked up, and
- * handed on in the order of the packets.
+ * and the lookups of many packets wait for memory together: the shorter the loop, the more of them. What a row of the map says is read once,
+ * where the packet is looked up, and handed on in the order of the packets. Tables larger than a core's cache are read ahead, in loops that do nothing else.
  *
  * What V8 makes of them decides how they are written. No loop calls out: after a call every array would have to be loaded anew. No loop
  * branches on what differs from packet to packet, but on what is rare. Columns come in as parameters: where an object is taken apart
@@ -29,6 +29,9 @@ import { OutcomeFlag, VERDICT_ACCEPT } from "./outcome-batch.js";
 /** Packets a batch is worked on at a time: the scratch of a block stays in the first-level cache. */
 export const BLOCK = 1024;
 
+/** int32 of an array that fits the second-level cache of a core, 1 MB. What is larger is read ahead. */
+const CACHED = 2 ** 18;
+
 /** Source tests by number: of 0 to MOST_TESTS, whether used or not, so that no number needs a check. */
 const TEST_NUMBERS = MOST_TESTS + 1;
 
@@ -36,13 +39,13 @@ const TEST_NUMBERS = MOST_TESTS + 1;
 export interface Scratch {
   /** Count of backends | offset of the pick << 16, as in the map; 0 where no backend is to be picked. */
   readonly choices: Int32Array;
-  /** Before the choice the first backend, after it the chosen one. */
+  /** First the row of the map where the packet's key can stand, once looked up the first backend, and at last the chosen one. */
   readonly backends: Int32Array;
   /** The number of the source test. */
   readonly tests: Int32Array;
   /** Places of packets whose backend is not certain to be the guessed one. */
   readonly doubtful: Int32Array;
-  /** Element 0: the draws of a block. */
+  /** Element 0: the draws of a block. Element 1: of what was read ahead, so that it is read at all. */
   readonly draws: Int32Array;
 }
 
@@ -76,7 +79,7 @@ export function makeScratch(): Scratch {
     backends: new Int32Array(BLOCK),
     tests: new Int32Array(BLOCK),
     doubtful: new Int32Array(BLOCK),
-    draws: new Int32Array(1),
+    draws: new Int32Array(2),
   };
 }
 
@@ -158,6 +161,7 @@ export function makePasses(tables: ServiceTables, scratch: Scratch): Passes {
     ACCEPT: VERDICT_ACCEPT,
     HAIRPIN_BIT: 31 - Math.clz32(BackendFlag.hairpin),
     IN_BLOCK: BLOCK - 1,
+    CACHED,
     OUTCOME_FLAGS,
   });
 }
@@ -190,6 +194,7 @@ interface Code {
   readonly ACCEPT: number;
   readonly HAIRPIN_BIT: number;
   readonly IN_BLOCK: number;
+  readonly CACHED: number;
   readonly OUTCOME_FLAGS: number;
 }
 
@@ -201,26 +206,35 @@ function build(
   scratch: Scratch,
   code: Code,
 ): Passes {
-  const { map, seeds, bucketShift, slotShift, backends, doubts: doubtOf } = tables;
+  const { map, seeds, slotShift, backends, doubts: doubtOf } = tables;
   const markUnmarked = tables.markUnmarked | 0;
   const marks = (tables.markUnmarked ^ tables.markMarked) | 0;
   const { value: testValue, mask: testMask, negate: testNegate } = tests;
   const { choices, backends: chosen, tests: testOf, doubtful, draws } = scratch;
   const { hashPorts: portsOf, hashService: hashOf, slotOf: slot, drawBits: bits } = code;
   const { guessBackend: guess, isGuessCertain: certain, pickBackend: pick } = code;
-  const { SERVICE_WORDS: WORDS, IN_BLOCK, ACCEPT, HAIRPIN_BIT, OUTCOME_FLAGS } = code;
+  const { SERVICE_WORDS: WORDS, IN_BLOCK, CACHED, ACCEPT, HAIRPIN_BIT, OUTCOME_FLAGS } = code;
+
+  /** Reads where a pass will read, in a loop so short that a core waits for a dozen packets' memory at once. */
+  const readAhead = (array: Int32Array, words: number, count: number): void => {
+    let read = 0;
+    for (let n = 0; n < count; n++) read ^= array[words * chosen[n]!]!;
+    draws[1] = read;
+  };
 
   return {
     lookUp(dst, protocol, dport, from, to) {
       for (let i = from | 0; i < to; i++) {
+        const ports = portsOf((protocol[i]! << 16) | dport[i]!);
+        const hash = hashOf(dst[i]! | 0, ports);
+        chosen[i & IN_BLOCK] = WORDS * slot(hash, ports, seeds[hash >>> slotShift]!, slotShift);
+      }
+      if (map.length > CACHED) readAhead(map, 1, to - from);
+      for (let i = from | 0; i < to; i++) {
         const n = i & IN_BLOCK;
-        const address = dst[i]! | 0;
-        const key = (protocol[i]! << 16) | dport[i]!;
-        const ports = portsOf(key);
-        const hash = hashOf(address, ports);
-        const row = WORDS * slot(hash, ports, seeds[hash >>> bucketShift]!, slotShift);
+        const row = chosen[n]!;
         const found = map[row + 1]!;
-        const other = (map[row]! ^ address) | ((found ^ key) & 0xffffff);
+        const other = (map[row]! ^ dst[i]!) | ((found ^ ((protocol[i]! << 16) | dport[i]!)) & 0xffffff);
         choices[n] = map[row + 3]! & ~((other | -other) >> 31);
         chosen[n] = map[row + 2]!;
         testOf[n] = found >>> 24;
@@ -250,6 +264,7 @@ function build(
         }
         draws[0] = drawn;
       }
+      if (backends.length > CACHED) readAhead(backends, 2, to - from);
       verdict.fill(ACCEPT, from, to);
       if (marks === 0) mark.fill(markUnmarked, from, to);
       for (let i = from | 0; i < to; i++) {

@@ -182,7 +182,7 @@ describe("the service map", () => {
   it("takes at most 64 bytes a service", () => {
     for (let services = 10; services < 3000; services++) {
       // Slots and seeds.
-      expect(slotsFor(services) * 17, `${services} services`).toBeLessThanOrEqual(64 * services);
+      expect(slotsFor(services) * 18, `${services} services`).toBeLessThanOrEqual(64 * services);
     }
   });
 

@@ -65,9 +65,6 @@ export class ServiceLayout implements ServiceTables {
   get seeds(): Uint16Array {
     return this.services.seeds;
   }
-  get bucketShift(): number {
-    return this.services.bucketShift;
-  }
   get slotShift(): number {
     return this.services.slotShift;
   }

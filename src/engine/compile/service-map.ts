@@ -10,8 +10,11 @@ import {
 } from "./services.js";
 
 const LEAST_SLOTS = 16;
-/** At most 11 of 16 slots are taken: the seeds of the last buckets are then still found within a few dozen tries. */
-const MOST_LOAD = 11 / 16;
+/**
+ * At most 25 of 32 slots are taken, and there are as many buckets: most seeds are then found within a few tries, that of a bucket of six
+ * within some ten thousand. More slots would find them sooner, but memory that the caches do not hold is what a lookup among many services costs.
+ */
+const MOST_LOAD = 25 / 32;
 const SEEDS = 1 << 16;
 
 /** The slots of a map of so many services. */
@@ -24,7 +27,6 @@ export function slotsFor(services: number): number {
 export class ServiceMap {
   map = new Int32Array(0);
   seeds = new Uint16Array(0);
-  bucketShift = 0;
   slotShift = 0;
   /** The record of each slot. */
   cold: (ServiceRecord | undefined)[] = [];
@@ -73,7 +75,7 @@ export class ServiceMap {
   }
 
   private bucketOf(address: number, portAndProtocol: number): number {
-    return hashService(address, hashPorts(portAndProtocol)) >>> this.bucketShift;
+    return hashService(address, hashPorts(portAndProtocol)) >>> this.slotShift;
   }
 
   private clear(slot: number): void {
@@ -124,7 +126,7 @@ export class ServiceMap {
         slots.push(slot);
       }
       if (slots.length < hashes.length) continue;
-      this.seeds[hashes[0]!.hash >>> this.bucketShift] = seed;
+      this.seeds[hashes[0]!.hash >>> this.slotShift] = seed;
       return slots;
     }
     return undefined;
@@ -132,11 +134,10 @@ export class ServiceMap {
 
   private allot(slots: number): void {
     this.map = new Int32Array(slots * SERVICE_WORDS);
-    this.seeds = new Uint16Array(slots / 2);
+    this.seeds = new Uint16Array(slots);
     this.slotShift = Math.clz32(slots - 1);
-    this.bucketShift = Math.clz32(slots / 2 - 1);
     this.cold = Array.from({ length: slots }, () => undefined);
-    this.heads = new Int32Array(slots / 2);
+    this.heads = new Int32Array(slots);
     this.nexts = new Int32Array(slots);
     this.generation++;
   }

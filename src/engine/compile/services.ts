@@ -65,8 +65,7 @@ export interface ServiceTables {
   readonly map: Int32Array;
   /** The seed of each bucket. */
   readonly seeds: Uint16Array;
-  /** A hash shifted right by these is a bucket, and a slot: both are powers of two. */
-  readonly bucketShift: number;
+  /** A hash shifted right by this is a bucket, or a slot: there are as many of both, a power of two. */
   readonly slotShift: number;
   readonly backends: Int32Array;
   /** For each pick: the last u32 that still falls to backend k, xor SIGN. Shared by services with equal probabilities. */
@@ -130,13 +129,13 @@ export function slotOf(hash: number, portsHash: number, seed: number, slotShift:
 
 /** The offset in the map of the key's row, -1 where it is not there. Both halves of the key are int32. */
 export function findService(
-  { map, seeds, bucketShift, slotShift }: Pick<ServiceTables, "map" | "seeds" | "bucketShift" | "slotShift">,
+  { map, seeds, slotShift }: Pick<ServiceTables, "map" | "seeds" | "slotShift">,
   address: number,
   portAndProtocol: number,
 ): number {
   const ports = hashPorts(portAndProtocol);
   const hash = hashService(address, ports);
-  const row = SERVICE_WORDS * slotOf(hash, ports, seeds[hash >>> bucketShift]!, slotShift);
+  const row = SERVICE_WORDS * slotOf(hash, ports, seeds[hash >>> slotShift]!, slotShift);
   const held = map[row + 1]!;
   return held !== 0 && map[row] === address && (held & KEY_MASK) === portAndProtocol ? row : -1;
 }

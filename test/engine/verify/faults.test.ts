@@ -21,8 +21,8 @@ vi.mock("../../../src/engine/compile/services.js", async (original) => {
       if (!fault.serviceKey) return right.findService(tables, address, key);
       const ports = right.hashPorts(key);
       const hash = right.hashService(address, ports);
-      const { map, seeds, bucketShift, slotShift } = tables;
-      const row = right.SERVICE_WORDS * right.slotOf(hash, ports, seeds[hash >>> bucketShift]!, slotShift);
+      const { map, seeds, slotShift } = tables;
+      const row = right.SERVICE_WORDS * right.slotOf(hash, ports, seeds[hash >>> slotShift]!, slotShift);
       return map[row + 1] === 0 ? -1 : row;
     },
   };
