@@ -117,7 +117,7 @@ describe("compile", () => {
     const rows = new Map(layout.split("\n").map((line) => [line.slice(0, 13).trim(), words(line.slice(13))]));
     const number = (text: string | undefined): number => Number(text?.replace(/,/g, ""));
     expect(number(rows.get("service map")![1])).toBe(bytes.serviceMap);
-    expect(number(rows.get("service map")![0])).toBe(bytes.serviceMap! / (4 * SERVICE_WORDS));
+    expect(number(rows.get("service map")![0])).toBe(bytes.serviceMap! / (4 * SERVICE_WORDS + 2));
     expect(number(rows.get("backend array")![0])).toBe(
       services.reduce((sum, { backends }) => sum + backends.length, 0),
     );

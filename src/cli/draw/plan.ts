@@ -75,7 +75,7 @@ export function dumpPlan(plan: Plan): DumpedPlan {
     marks: { unmarked: tables.markUnmarked, marked: tables.markMarked },
     bytes: {
       columns: columns.bytes,
-      serviceMap: tables.map.byteLength,
+      serviceMap: tables.map.byteLength + tables.seeds.byteLength,
       backends: backends * BACKEND_BYTES,
       picks: choicesOf(tables) * PICK_BYTES,
     },
@@ -83,8 +83,8 @@ export function dumpPlan(plan: Plan): DumpedPlan {
 }
 
 export const BACKEND_BYTES = 8;
-/** A bound and a threshold. */
-export const PICK_BYTES = 12;
+/** A bound, a doubt and a threshold. */
+export const PICK_BYTES = 16;
 
 function dumpChain({ id, table, name, rules }: ResolvedChain, { pruned, indexes }: Plan): DumpedIndex {
   return {

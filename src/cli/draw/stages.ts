@@ -127,7 +127,7 @@ const drawStage: Readonly<Record<PassName, (dump: DumpedPlan, plan: Plan) => str
           "service map",
           formatCount(tables.map.length / SERVICE_WORDS),
           formatCount(dump.bytes.serviceMap),
-          `address, port, protocol -> backends, pick, source test (${formatCount(dump.services.length)} in use)`,
+          `address, port, protocol -> backends, pick, source test; seed (${formatCount(dump.services.length)} in use)`,
         ],
         [
           "backend array",
@@ -139,7 +139,7 @@ const drawStage: Readonly<Record<PassName, (dump: DumpedPlan, plan: Plan) => str
           "picks",
           formatCount(dump.bytes.picks / PICK_BYTES),
           formatCount(dump.bytes.picks),
-          "bound of 2^32, threshold of 2^31",
+          "bound of 2^32, where a guess is in doubt, threshold of 2^31",
         ],
         ["source tests", formatCount(tables.sourceTests.length), "-", "value, mask, negated"],
         [
