@@ -2,10 +2,10 @@ import { PerformanceObserver } from "node:perf_hooks";
 import { Bench } from "tinybench";
 import type { BenchRound } from "../src/index.js";
 import { measureSingles } from "./singles.js";
-import { type BatchTask, consume, LEAST_NANOSECONDS } from "./task.js";
+import { type BatchTask, consume, LEAST_NANOSECONDS, type ProgramTask } from "./task.js";
 import { warmUp } from "./warm-up.js";
 
-/** What a process measured of one variant: samples in nanoseconds per operation, ascending in time. */
+/** What a process measured of one variant: samples in nanoseconds per operation, pass after pass (within a pass tinybench sorts them). */
 export type TaskSamples = Omit<BenchRound, "process">;
 
 /** Times that every variant comes round in a process. */
@@ -14,51 +14,87 @@ const LEAST_SAMPLES = 4;
 
 /**
  * Measures variants interleaved: pass by pass, each for its share of `milliseconds`, after warming up until its times have
- * settled. The division by operations comes after tinybench: its `overriddenDuration` would count the divided time against the budget
- * (tinybench issue 665). Throws where a batch is too short for the clock.
+ * settled. What slows the machine for a while slows neighbours alike. Throws where a batch is too short for the clock.
  */
-export async function measureInterleaved(tasks: readonly BatchTask[], milliseconds: number): Promise<TaskSamples[]> {
+export async function measureInterleaved(
+  tasks: readonly (BatchTask | ProgramTask)[],
+  milliseconds: number,
+): Promise<TaskSamples[]> {
   const collector = countCollections();
-  const results = tasks.map(() => ({ samples: [] as number[], collections: 0, cpu: 0, wall: 0 }));
-  const warm: Pick<TaskSamples, "warmUp">[] = [];
-  for (let pass = 0; pass < PASSES; pass++) {
-    for (let k = 0; k < tasks.length; k++) {
-      const at = (k + pass) % tasks.length;
-      const task = tasks[at]!;
-      const limited = task.limit !== undefined;
-      await collector.flush();
-      const before = collector.count();
-      const clock = startClocks();
-      if (pass === 0) warm[at] = limited ? {} : { warmUp: warmUp(task, milliseconds) };
-      const bench = new Bench({
-        time: limited ? 0 : milliseconds / PASSES,
-        iterations: limited ? Math.max(1, Math.floor(task.limit! / PASSES)) : LEAST_SAMPLES,
-        warmup: false,
-        retainSamples: true,
-        throws: true,
-      });
-      const { prepare, run } = task;
-      // Told that it is synchronous, tinybench makes no trial call, which would find its batch unprepared.
-      const hooks = prepare === undefined ? {} : { beforeEach: () => prepare() };
-      bench.add(task.name, () => consume(run), { async: false, ...hooks });
-      bench.runSync();
-      const { cpu, wall } = clock();
-      results[at]!.cpu += cpu;
-      results[at]!.wall += wall;
-      await collector.flush();
-      const result = bench.tasks[0]!.result;
-      if (result.state !== "completed" || result.latency.samples === undefined)
-        throw new Error(`${task.name}: tinybench ended in state ${result.state}`);
-      for (const sample of result.latency.samples) results[at]!.samples.push(toNanoseconds(sample, task.operations));
-      results[at]!.collections += collector.count() - before;
-    }
-  }
+  const measured = tasks.map((task) =>
+    "measure" in task ? ofProgram(task) : ofBatches(task, milliseconds, collector),
+  );
+  for (let pass = 0; pass < PASSES; pass++)
+    for (let k = 0; k < tasks.length; k++) await measured[(k + pass) % tasks.length]!.take(milliseconds / PASSES);
   collector.stop();
-  return results.map(({ cpu, wall, samples, collections }, i) => {
-    const task = tasks[i]!;
+  return measured.map(({ finish }) => finish());
+}
+
+/** A variant under measurement. */
+interface Measured {
+  /** Takes samples for so long: one pass. */
+  take(milliseconds: number): Promise<void>;
+  finish(): TaskSamples;
+}
+
+/**
+ * The division by operations comes after tinybench: its `overriddenDuration` would count the divided time against the budget
+ * (tinybench issue 665).
+ */
+function ofBatches(task: BatchTask, milliseconds: number, collector: Collector): Measured {
+  const { name, operations, limit, prepare, run } = task;
+  const samples: number[] = [];
+  let [collections, cpu, wall] = [0, 0, 0];
+  let warm: Pick<TaskSamples, "warmUp"> | undefined;
+  const take = async (share: number): Promise<void> => {
+    await collector.flush();
+    const before = collector.count();
+    const clock = startClocks();
+    warm ??= limit === undefined ? { warmUp: warmUp(task, milliseconds) } : {};
+    const bench = new Bench({
+      time: limit === undefined ? share : 0,
+      iterations: limit === undefined ? LEAST_SAMPLES : Math.max(1, Math.floor(limit / PASSES)),
+      warmup: false,
+      retainSamples: true,
+      throws: true,
+    });
+    // Told that it is synchronous, tinybench makes no trial call, which would find its batch unprepared.
+    const hooks = prepare === undefined ? {} : { beforeEach: () => prepare() };
+    bench.add(name, () => consume(run), { async: false, ...hooks });
+    bench.runSync();
+    const passed = clock();
+    cpu += passed.cpu;
+    wall += passed.wall;
+    await collector.flush();
+    const result = bench.tasks[0]!.result;
+    if (result.state !== "completed" || result.latency.samples === undefined)
+      throw new Error(`${name}: tinybench ended in state ${result.state}`);
+    for (const sample of result.latency.samples) samples.push(toNanoseconds(sample, operations));
+    collections += collector.count() - before;
+  };
+  const finish = (): TaskSamples => {
     requireLength(task, samples);
-    return { samples, collections, cpuShare: cpu / wall, ...warm[i], ...measureSingles(task, samples, milliseconds) };
-  });
+    return { samples, collections, cpuShare: cpu / wall, ...warm, ...measureSingles(task, samples, milliseconds) };
+  };
+  return { take, finish };
+}
+
+function ofProgram({ measure }: ProgramTask): Measured {
+  const samples: number[] = [];
+  const shares: number[] = [];
+  return {
+    take: (milliseconds) => {
+      const taken = measure(milliseconds);
+      samples.push(...taken.samples);
+      shares.push(taken.cpuShare);
+      return Promise.resolve();
+    },
+    finish: () => ({
+      samples,
+      collections: 0,
+      cpuShare: shares.reduce((sum, share) => sum + share, 0) / shares.length,
+    }),
+  };
 }
 
 function requireLength({ name, operations }: BatchTask, samples: readonly number[]): void {
@@ -85,8 +121,14 @@ export function toNanoseconds(milliseconds: number, operations: number): number 
   return Math.max(0.01, Math.round((milliseconds * 1e8) / operations) / 100);
 }
 
+interface Collector {
+  count(): number;
+  flush(): Promise<void>;
+  stop(): void;
+}
+
 /** Counts garbage collections. Node reports them from its event loop: `flush` lets it. */
-function countCollections(): { count(): number; flush(): Promise<void>; stop(): void } {
+function countCollections(): Collector {
   let collections = 0;
   const observer = new PerformanceObserver((list) => {
     collections += list.getEntries().length;

@@ -32,6 +32,8 @@ export type MeasuringPlan =
       readonly packets: readonly PacketKind[];
       /** Besides, one call for each packet object. */
       readonly objects?: true;
+      /** Besides, in turn with the variants it is compared with: a C program of the same algorithm on the same input. */
+      readonly beside?: ReferenceProgram;
     } & ProcessSize)
   /** The headline variant of an engine again, driven by Benchmark.js. */
   | ({ readonly kind: "benchmark.js"; readonly engine: EngineName } & ProcessSize)
@@ -51,16 +53,9 @@ export type MeasuringPlan =
   /** The lookup of a service alone, in each kind of map. */
   | ({ readonly kind: "maps"; readonly ruleSets: number } & ProcessSize)
   /** What an engine holds in memory. */
-  | ({ readonly kind: "memory"; readonly engine: EngineName } & ProcessSize)
-  /** A C program of the same algorithm on the same input. */
-  | ({
-      readonly kind: "reference";
-      readonly program: ReferenceProgram;
-      /** As of an engine; more than one only for "lookup". */
-      readonly ruleSets: number;
-      readonly flows: number;
-    } & ProcessSize);
+  | ({ readonly kind: "memory"; readonly engine: EngineName } & ProcessSize);
 
+/** What each does: uniform first packets of one rule set or more, first packets to the last service of one, `packets` of connections. */
 export type ReferenceProgram = "lookup" | "walk" | "conntrack";
 
 interface ProcessSize {
@@ -71,6 +66,13 @@ interface ProcessSize {
   readonly seed: number;
   /** Time for each variant. */
   readonly milliseconds: number;
+}
+
+/** The same process without the C program beside its engine. */
+export function withoutProgram(plan: MeasuringPlan): MeasuringPlan {
+  if (plan.kind !== "engine" || plan.beside === undefined) return plan;
+  const { beside: _program, ...alone } = plan;
+  return alone;
 }
 
 /** The processes of a round (counted from 0), in order: each round begins at another one, and every second runs backwards, so that a machine that slows down or speeds up favours nobody. */
@@ -124,7 +126,7 @@ export function describePlan(plan: ProcessPlan): string {
     case "dataset":
       return `rules of ${size}`;
     case "engine": {
-      const how = plan.objects === true ? ", one by one" : "";
+      const how = plan.objects === true ? ", one by one" : plan.beside === undefined ? "" : `, beside C ${plan.beside}`;
       return `${plan.engine}, ${size}${describeUse(plan)}${how}`;
     }
     case "mix":
@@ -137,8 +139,6 @@ export function describePlan(plan: ProcessPlan): string {
       return `memory of ${plan.engine}, ${size}`;
     case "benchmark.js":
       return `${plan.engine} by Benchmark.js, ${size}`;
-    case "reference":
-      return `C ${plan.program}, ${size}${describeUse(plan)}`;
   }
 }
 

@@ -7,7 +7,7 @@ import { type Factors, MEASUREMENT_SCHEMA, type Measurement } from "../src/index
 import { ArgumentError, type BenchOptions } from "./arguments.js";
 import { Collection } from "./collect.js";
 import { findCompiler, installedVersion, readEnvironment } from "./environment.js";
-import { datasetsOf, describePlan, type MeasuringPlan, orderRound, partOf, Timetable } from "./plan.js";
+import { datasetsOf, describePlan, type MeasuringPlan, orderRound, partOf, Timetable, withoutProgram } from "./plan.js";
 import { runProcess, type Scratch, stopProcesses, THIS_BUILD } from "./processes.js";
 import { COMPILER_FLAGS, compileReferences } from "./reference/compile.js";
 import type { Study } from "./studies/study.js";
@@ -46,7 +46,10 @@ export async function runStudy(
       compiler: compiler !== null && failure === undefined,
       benchmarkJs: installedVersion("benchmark") !== null,
     };
-    const { plans: whole, notes } = study.plan(options, equipment);
+    const { plans: planned, notes } = study.plan(options, equipment);
+    const whole = options.against === undefined ? planned : planned.map(withoutProgram);
+    if (planned.some((plan, i) => plan !== whole[i]))
+      notes.push("Builds are compared with each other: the comparison with C is left out.");
     const plans = options.shard === undefined ? whole : partOf(whole, options.shard);
     if (plans.length === 0)
       throw new ArgumentError(`error: option '--shard <i/n>': ${sayTooFew(study.name, whole.length)}`, 2);
@@ -105,7 +108,7 @@ async function runRounds({ plans, options, collection, notes, elapsed, show, scr
         return round + 1;
       }
       const from = elapsed();
-      for (const { name, folder } of buildsFor(plan, against, round + at)) {
+      for (const { name, folder } of buildsFor(against, round + at)) {
         const which = name === undefined ? "" : `, ${name} build`;
         show(
           `round ${round + 1}, ${at + 1} of ${order.length}: ${describePlan(plan)}${which} (${Math.round(elapsed())} s)`,
@@ -119,9 +122,9 @@ async function runRounds({ plans, options, collection, notes, elapsed, show, scr
   return round;
 }
 
-/** The builds that a plan is run in, one after the other; which comes first alternates. The C programs are the same in both. */
-function buildsFor(plan: MeasuringPlan, against: string | undefined, turn: number): Build[] {
-  if (against === undefined || plan.kind === "reference") return [{ folder: THIS_BUILD }];
+/** The builds that a plan is run in, one after the other; which comes first alternates. */
+function buildsFor(against: string | undefined, turn: number): Build[] {
+  if (against === undefined) return [{ folder: THIS_BUILD }];
   const builds: Build[] = [
     { name: "this", folder: THIS_BUILD },
     { name: "other", folder: join(against, "bench") },

@@ -1,3 +1,5 @@
+import type { BenchRound } from "../src/index.js";
+
 /** A batch has to last this long: two hundred readings of the clock. */
 export const LEAST_NANOSECONDS = 10_000;
 
@@ -14,6 +16,14 @@ export interface BatchTask {
   readonly limit?: number;
   /** Does one operation alone: for the histogram of operations long enough for the clock. */
   readonly single?: () => number;
+}
+
+/** A variant that is a program of its own: it warms up, takes its samples, and uses its outcomes by itself. */
+export interface ProgramTask {
+  readonly name: string;
+  readonly operations: number;
+  /** Runs the program for so long. Samples are in nanoseconds per operation. */
+  readonly measure: (milliseconds: number) => Pick<BenchRound, "samples" | "cpuShare">;
 }
 
 /** Every result depends on it; read by `readSink` so that it counts as used. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define MAGIC 0x43574c4bu
@@ -131,9 +132,9 @@ static Samples time_batches(uint32_t (*run)(uint32_t b), uint32_t packets, uint3
 }
 
 /* {"samples": [ns per packet, ...], "checksum": uint32, "rulesVisited": sum over the pool, "cpuShare": 0..1} */
-static void report(Samples samples, uint32_t checksum, uint64_t rules_visited, const char *end) {
+static void report(Samples samples, uint32_t checksum, uint64_t rules_visited) {
   printf("{\"samples\":[");
   for (uint32_t i = 0; i < samples.count; i++) printf(i ? ",%.2f" : "%.2f", samples.ns[i]);
-  printf("],\"checksum\":%u,\"rulesVisited\":%llu,\"cpuShare\":%.3f}%s", checksum,
-         (unsigned long long)rules_visited, samples.cpu_share, end);
+  printf("],\"checksum\":%u,\"rulesVisited\":%llu,\"cpuShare\":%.3f}\n", checksum,
+         (unsigned long long)rules_visited, samples.cpu_share);
 }

@@ -88,6 +88,6 @@ int main(int argc, char **argv) {
       checksum = checksum_word(checksum, out_mark[n]);
     }
   }
-  report(time_batches(run, batch_size, (uint32_t)atoi(argv[2]), NULL, 0), checksum, 0, "\n");
+  report(time_batches(run, batch_size, (uint32_t)atoi(argv[2]), NULL, 0), checksum, 0);
   return 0;
 }

@@ -243,6 +243,6 @@ int main(int argc, char **argv) {
     checksum = checksum_word(checksum, out_dst[i]);
     checksum = checksum_word(checksum, out_mark[i]);
   }
-  report(time_batches(run, batch_size, (uint32_t)atoi(argv[2]), NULL, 0), checksum, visited_once, "\n");
+  report(time_batches(run, batch_size, (uint32_t)atoi(argv[2]), NULL, 0), checksum, visited_once);
   return 0;
 }

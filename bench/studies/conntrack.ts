@@ -22,9 +22,8 @@ export const conntrack: Study = {
       const all: MeasuringPlan[] = [];
       if (engines.includes("indexed")) {
         const packets = ["established-fast-path", "first-datapath"] as const;
-        all.push({ kind: "engine", engine: "indexed", ...rest, flows, packets, ...size, ...most });
-        if (equipment.compiler)
-          all.push({ kind: "reference", program: "conntrack", ruleSets: 1, flows, ...size, ...most });
+        const beside = equipment.compiler ? ({ beside: "conntrack" } as const) : {};
+        all.push({ kind: "engine", engine: "indexed", ...rest, flows, packets, ...beside, ...size, ...most });
       }
       if (engines.includes("string-map") && flows <= MOST_IN_MAP)
         all.push({ kind: "engine", engine: "string-map", ...rest, flows, packets: ["established-fast-path"], ...size });

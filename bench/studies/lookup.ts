@@ -39,45 +39,49 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
   const size = (services: number) => ({ services, endpoints, seed, milliseconds: MILLISECONDS });
   const alone = { ruleSets: 1, flows: 0, packets: [] } as const;
   const has = (engine: EngineName) => engines.includes(engine);
+  const beside = (program: ReferenceProgram) => (equipment.compiler ? { beside: program } : {});
+  /** The walk at the smallest size too: how much of a packet does not depend on the number of rules, in C. */
+  const besideOf = (engine: EngineName, services: number) => {
+    if (engine === "indexed" && services === largest) return beside("lookup");
+    return engine === "linear" && [smallest, largest].includes(services) ? beside("walk") : {};
+  };
 
   // What the headline is made of comes first: where time runs out in the first round, the end of the list is left out.
   const main = options.services.toReversed().flatMap((services) =>
     engines.map((engine): MeasuringPlan => {
       const packets = quick ? [] : CONNECTIONS[engine];
       const flows = packets.length > 0 ? SWEEP_FLOWS : 0;
-      return { ...alone, kind: "engine", engine, destinations: DESTINATIONS, flows, packets, ...size(services) };
+      const rest = { destinations: DESTINATIONS, flows, packets, ...besideOf(engine, services), ...size(services) };
+      return { ...alone, kind: "engine", engine, ...rest };
     }),
   );
-  const reference = (program: ReferenceProgram, flows = 0, services = largest) =>
-    ({ kind: "reference", program, ruleSets: 1, flows, ...size(services) }) as const;
   const million: MeasuringPlan[] = [];
   if (has("indexed")) {
     const packets = CONNECTIONS.indexed.filter((packet) => packet !== "established-chains");
-    const rest = { destinations: [], flows: HEADLINE_FLOWS, packets, ...size(largest), ...seldom };
+    const rest = {
+      destinations: [],
+      flows: HEADLINE_FLOWS,
+      packets,
+      ...beside("conntrack"),
+      ...size(largest),
+      ...seldom,
+    };
     million.push({ ...alone, kind: "engine", engine: "indexed", ...rest });
     // In a process of its own: what calls with objects compile to must not change what the batches are.
     const objects = { destinations: [], objects: true, ...size(largest), ...seldom } as const;
     million.push({ ...alone, kind: "engine", engine: "indexed", ...objects });
   }
-  const references: MeasuringPlan[] = [];
-  if (equipment.compiler) {
-    if (has("indexed")) references.push(reference("lookup"));
-    // At the smallest size too: how much of a packet does not depend on the number of rules, in C.
-    if (has("linear"))
-      for (const services of new Set([largest, smallest])) references.push(reference("walk", 0, services));
-    if (has("indexed")) million.push({ ...reference("conntrack", HEADLINE_FLOWS), ...seldom });
-  } else notes.push(NO_COMPILER);
+  if (!equipment.compiler) notes.push(NO_COMPILER);
   const secondary = engines
     .filter((engine) => engine !== "string-map")
     .flatMap((engine) => {
       const plans: MeasuringPlan[] = [];
       if (equipment.benchmarkJs) plans.push({ kind: "benchmark.js", engine, ...size(largest), ...seldom });
       for (const services of new Set(quick ? [] : [smallest, largest])) {
-        const rest = { destinations: ["uniform"], ...size(services), ...seldom } as const;
+        const program = engine === "indexed" && services === largest ? beside("lookup") : {};
+        const rest = { destinations: ["uniform"], ...program, ...size(services), ...seldom } as const;
         plans.push({ ...alone, kind: "engine", engine, ...rest, ruleSets: ALIVE });
       }
-      if (!quick && equipment.compiler && engine === "indexed")
-        plans.push({ ...reference("lookup"), ruleSets: ALIVE, ...seldom });
       return plans;
     });
   if (!equipment.benchmarkJs)
@@ -87,5 +91,5 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
       "Left out of a quick run: smaller rule sets, filter chains of established packets, three rule sets alive.",
     );
   const [headline, smaller] = [main.slice(0, engines.length), main.slice(engines.length)];
-  return { plans: [...headline, ...references, ...million, ...smaller, ...secondary], notes };
+  return { plans: [...headline, ...million, ...smaller, ...secondary], notes };
 }

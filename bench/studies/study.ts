@@ -17,5 +17,4 @@ export interface Study extends StudyFacts {
 /** Rounds of what takes long beside what is quick: more would leave no time for the rest. */
 export const SECONDARY_ROUNDS = 2;
 
-export const NO_COMPILER =
-  "No C compiler (cc) was found: the comparison with C is left out, and nothing tells a noisy run.";
+export const NO_COMPILER = "No C compiler (cc) was found: the comparison with C is left out.";

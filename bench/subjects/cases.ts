@@ -1,7 +1,7 @@
 import type { Exact, Factors } from "../../src/index.js";
 import { measureInterleaved, type TaskSamples } from "../measure.js";
 import type { CaseResult, ProcessResult } from "../processes.js";
-import type { BatchTask } from "../task.js";
+import type { BatchTask, ProgramTask } from "../task.js";
 import { makeYardstick } from "../yardstick.js";
 
 /** A variant that is ready to be measured, with all that is exact about it. */
@@ -13,16 +13,22 @@ export interface Prepared {
   readonly exact: Exact;
 }
 
+/** The same of a program of its own. */
+export type PreparedProgram = Omit<Prepared, "task"> & { readonly task: ProgramTask };
+
 /** Measures variants interleaved, the yardstick among them. */
-export async function measureCases(prepared: readonly Prepared[], milliseconds: number): Promise<ProcessResult> {
+export async function measureCases(
+  prepared: readonly (Prepared | PreparedProgram)[],
+  milliseconds: number,
+): Promise<ProcessResult> {
   const tasks = [...prepared.map(({ task }) => task), makeYardstick()];
   const measured = await measureInterleaved(tasks, milliseconds);
-  const cases = prepared.map((one, i) => caseOf(one, "tinybench", measured[i]!));
+  const cases = prepared.map((one, i) => caseOf(one, "measure" in one.task ? "c" : "tinybench", measured[i]!));
   return { cases, yardstick: measured[prepared.length]!.samples };
 }
 
 export function caseOf(
-  { factors, per, task, exact }: Prepared,
+  { factors, per, task, exact }: Prepared | PreparedProgram,
   harness: Factors["harness"],
   samples: TaskSamples,
 ): CaseResult {

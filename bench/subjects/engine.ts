@@ -2,24 +2,26 @@ import type { Picks } from "../../src/index.js";
 import { measureWithBenchmarkJs } from "../benchmark-js.js";
 import { startClocks } from "../measure.js";
 import type { ProcessPlan } from "../plan.js";
-import type { ProcessResult } from "../processes.js";
-import { caseOf, measureCases } from "./cases.js";
+import type { ProcessResult, Scratch } from "../processes.js";
+import { caseOf, measureCases, type Prepared, type PreparedProgram } from "./cases.js";
 import { prepareConnections } from "./datapath.js";
 import { makeSubject } from "./subject.js";
 import { prepareObjects } from "./objects.js";
+import { prepareReference } from "./reference.js";
 import { prepareWalk } from "./walk.js";
 
 type EnginePlan = Extract<ProcessPlan, { kind: "engine" }>;
 type AgainPlan = Extract<ProcessPlan, { kind: "benchmark.js" }>;
 
 /** One engine at one size: all variants of the plan, interleaved. */
-export async function measureEngine(plan: EnginePlan): Promise<ProcessResult> {
+export async function measureEngine(plan: EnginePlan, scratch: Scratch): Promise<ProcessResult> {
   const { engine, services, endpoints, seed } = plan;
   const subjects = Array.from({ length: plan.ruleSets }, (_, i) => makeSubject(engine, services, endpoints, seed + i));
   const walks = plan.destinations.map((destination) => prepareWalk(subjects, destination));
   const connections = prepareConnections(subjects[0]!, plan.packets, plan.flows);
   const objects = plan.objects === true ? [prepareObjects(subjects[0]!)] : [];
-  const measured = await measureCases([...walks, ...objects, ...connections], plan.milliseconds);
+  const programs = plan.beside === undefined ? [] : prepareReference(plan.beside, plan, subjects, scratch);
+  const measured = await measureCases(pair([...walks, ...objects, ...connections], programs), plan.milliseconds);
   const expected = [...subjects[0]!.cluster.pickProbabilities];
   // A service with one endpoint leaves nothing to pick.
   const tested = plan.ruleSets === 1 && expected.length > 1;
@@ -31,6 +33,16 @@ export async function measureEngine(plan: EnginePlan): Promise<ProcessResult> {
       expected,
     }));
   return { ...measured, picks };
+}
+
+/** Puts each program behind the variant that it is compared with: what slows the machine for a while slows both. */
+function pair(prepared: readonly Prepared[], programs: readonly PreparedProgram[]): (Prepared | PreparedProgram)[] {
+  return prepared.flatMap((one) => [
+    one,
+    ...programs.filter(
+      ({ factors }) => factors.packet === one.factors.packet && factors.destination === one.factors.destination,
+    ),
+  ]);
 }
 
 /** The headline variant by Benchmark.js. */

@@ -5,7 +5,6 @@ import { measureAgain, measureEngine } from "./engine.js";
 import { measureMaps } from "./maps.js";
 import { measureMemory } from "./memory.js";
 import { measureMix } from "./mix.js";
-import { measureReference } from "./reference.js";
 import { measureStages } from "./stages.js";
 
 /** Does one plan in this process. Throws on a plan of a kind it does not know: another build may have made it. */
@@ -14,7 +13,7 @@ export async function carryOut(plan: ProcessPlan, scratch: Scratch): Promise<Pro
     case "dataset":
       return describeDataset(plan);
     case "engine":
-      return measureEngine(plan);
+      return measureEngine(plan, scratch);
     case "benchmark.js":
       return measureAgain(plan);
     case "mix":
@@ -25,8 +24,6 @@ export async function carryOut(plan: ProcessPlan, scratch: Scratch): Promise<Pro
       return measureMaps(plan);
     case "memory":
       return measureMemory(plan);
-    case "reference":
-      return measureReference(plan, scratch);
     default:
       throw new Error(`this build knows no process of the kind ${(plan satisfies never as ProcessPlan).kind}`);
   }

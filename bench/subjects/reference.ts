@@ -1,94 +1,91 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Factors, indexedEngine } from "../../src/index.js";
-import type { ProcessPlan } from "../plan.js";
-import type { CaseResult, ProcessResult, Scratch } from "../processes.js";
+import { type Factors, type IndexedEngine, indexedEngine } from "../../src/index.js";
+import { PASSES } from "../measure.js";
+import type { ProcessPlan, ReferenceProgram } from "../plan.js";
+import type { Scratch } from "../processes.js";
 import { programPath } from "../reference/compile.js";
 import { writeConntrackInput, writeLookupInput, writeWalkInput } from "../reference/input.js";
-import { makeCluster } from "../workload/cluster.js";
 import { drawPool } from "../workload/pool.js";
+import type { PreparedProgram } from "./cases.js";
 import { FIRST_TIMED, FLOW_BATCH, openTraffic } from "./datapath.js";
+import type { Subject } from "./subject.js";
 import { poolSize } from "./walk.js";
 
-type ReferencePlan = Extract<ProcessPlan, { kind: "reference" }>;
+type EnginePlan = Extract<ProcessPlan, { kind: "engine" }>;
 
-/** What a C program prints, a line for each thing it measured. */
+/** What a C program prints. */
 interface ProgramResult {
-  readonly samples: readonly number[];
+  readonly samples: number[];
   readonly checksum: number;
   readonly rulesVisited: number;
   readonly cpuShare: number;
 }
 
-/** Runs a C program on the same packets that the engines get. Its input is written by the first process that needs it. */
-export async function measureReference(plan: ReferencePlan, { directory }: Scratch): Promise<ProcessResult> {
-  const { program, services, ruleSets, flows, milliseconds } = plan;
+/** What a program measures, and the words that ask it to: for `conntrack` the kind of packets, and after how many batches it ends. */
+const WORK: Readonly<Record<ReferenceProgram, readonly { what: Partial<Factors>; words: readonly string[] }[]>> = {
+  lookup: [{ what: { packet: "first", destination: "uniform" }, words: [] }],
+  walk: [{ what: { packet: "first", destination: "last" }, words: [] }],
+  conntrack: [
+    { what: { packet: "established-fast-path", destination: "uniform" }, words: ["established", "0"] },
+    { what: { packet: "first-datapath", destination: "uniform" }, words: ["first", String(FIRST_TIMED / PASSES)] },
+  ],
+};
+
+/** Milliseconds: enough for a program to tell what is exact about its work. */
+const GLANCE = 1;
+
+/** The C program that is measured beside the engine of the subjects, on the same packets. The first process that needs its input writes it. */
+export function prepareReference(
+  program: ReferenceProgram,
+  { services, endpoints, ruleSets, flows }: EnginePlan,
+  subjects: readonly Subject[],
+  { directory }: Scratch,
+): PreparedProgram[] {
   const input = join(directory, `${program}-${services}-${ruleSets}-${flows}.bin`);
-  if (!existsSync(input)) writeInput(plan, input);
-  const words = [input, String(milliseconds), ...(program === "conntrack" ? [String(FIRST_TIMED)] : [])];
-  const output = execFileSync(programPath(directory, program), words, { encoding: "utf8", maxBuffer: 2 ** 26 });
-  const results = output
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as ProgramResult);
-  const [linear, indexed] = [poolSize("linear"), poolSize("indexed")];
-  switch (program) {
-    case "lookup":
-      return { cases: [caseOf(plan, results[0]!, { packet: "first", destination: "uniform" }, indexed.batchSize)] };
-    case "walk": {
-      const walked = caseOf(plan, results[0]!, { packet: "first", destination: "last" }, linear.batchSize);
-      const rulesVisited = results[0]!.rulesVisited / linear.packets;
-      return { cases: [{ ...walked, exact: { rulesVisited, ...walked.exact } }] };
-    }
-    case "conntrack": {
-      const kinds = ["established-fast-path", "first-datapath"] as const;
-      const cases = kinds.map((packet, i) =>
-        caseOf(plan, results[i]!, { packet, destination: "uniform", flows: plan.flows }, FLOW_BATCH),
-      );
-      return { cases };
-    }
-  }
+  if (!existsSync(input)) writeInput(program, flows, subjects, input);
+  const { packets, batchSize } = poolSize(program === "walk" ? "linear" : "indexed");
+  return WORK[program].map(({ what, words }) => {
+    const run = (milliseconds: number): ProgramResult => {
+      const all = [input, String(milliseconds), ...words];
+      return JSON.parse(
+        execFileSync(programPath(directory, program), all, { encoding: "utf8", maxBuffer: 2 ** 26 }),
+      ) as ProgramResult;
+    };
+    const { checksum, rulesVisited } = run(GLANCE);
+    const size = { services, endpoints, ruleSets, ...(program === "conntrack" ? { flows } : {}) };
+    const operations = program === "conntrack" ? FLOW_BATCH : batchSize;
+    return {
+      factors: { engine: "C", ...what, ...size },
+      per: "packet",
+      task: { name: `C ${program}`, operations, measure: run },
+      exact: { ...(program === "walk" ? { rulesVisited: rulesVisited / packets } : {}), checksum },
+    };
+  });
 }
 
-function writeInput({ program, services, endpoints, ruleSets, flows, seed }: ReferencePlan, path: string): void {
-  const size = poolSize(program === "walk" ? "linear" : "indexed");
-  const cluster = makeCluster(services, endpoints, seed);
-  const { resolved, node } = cluster;
+function writeInput(program: ReferenceProgram, flows: number, subjects: readonly Subject[], path: string): void {
+  const { cluster, seed } = subjects[0]!;
+  const { packets, batchSize } = poolSize(program === "walk" ? "linear" : "indexed");
   switch (program) {
     case "lookup": {
-      const own = Array.from({ length: ruleSets }, (_, k) => {
-        const { resolved, node, services: columns } = k === 0 ? cluster : makeCluster(services, endpoints, seed + k);
-        const pool = drawPool(columns, "uniform", seed + k, size.packets, size.batchSize);
-        return { plan: indexedEngine(resolved, { node }).plan, pool, seed: seed + k };
+      const own = subjects.map((subject) => {
+        const pool = drawPool(subject.cluster.services, "uniform", subject.seed, packets, batchSize);
+        return { plan: compiled(subject).plan, pool, seed: subject.seed };
       });
       return writeLookupInput(path, own);
     }
-    case "walk": {
-      const pool = drawPool(cluster.services, "last", seed, size.packets, size.batchSize);
-      return writeWalkInput(path, cluster, pool, seed);
-    }
+    case "walk":
+      return writeWalkInput(path, cluster, drawPool(cluster.services, "last", seed, packets, batchSize), seed);
     case "conntrack": {
-      const engine = indexedEngine(resolved, { node });
+      const engine = compiled(subjects[0]!);
       return writeConntrackInput(path, engine.plan, openTraffic(cluster, engine, "fast-path", flows, seed), seed);
     }
   }
 }
 
-function caseOf(
-  { services, endpoints, ruleSets }: ReferencePlan,
-  { samples, checksum, cpuShare }: ProgramResult,
-  what: Partial<Factors>,
-  batch: number,
-): CaseResult {
-  return {
-    factors: { engine: "C", harness: "c", ...what, services, endpoints, ruleSets },
-    unit: "ns",
-    per: "packet",
-    batch,
-    exact: { checksum },
-    samples: [...samples],
-    collections: 0,
-    cpuShare,
-  };
+/** The rule set compiled anew: what is measured shares nothing with what is written. */
+function compiled({ cluster: { resolved, node } }: Subject): IndexedEngine {
+  return indexedEngine(resolved, { node });
 }

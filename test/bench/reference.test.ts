@@ -6,7 +6,8 @@ import { findCompiler } from "../../bench/environment.js";
 import type { ReferenceProgram } from "../../bench/plan.js";
 import { compileReferences } from "../../bench/reference/compile.js";
 import { prepareConnections } from "../../bench/subjects/datapath.js";
-import { measureReference } from "../../bench/subjects/reference.js";
+import { measureEngine } from "../../bench/subjects/engine.js";
+import { prepareReference } from "../../bench/subjects/reference.js";
 import { makeSubject } from "../../bench/subjects/subject.js";
 import { prepareWalk } from "../../bench/subjects/walk.js";
 
@@ -22,37 +23,57 @@ describe.runIf(findCompiler() !== null)("the C programs come to the outcomes of 
   });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  const run = async (program: ReferenceProgram, flows = 0, ruleSets = 1) =>
-    (await measureReference({ kind: "reference", program, ruleSets, flows, ...size }, { directory })).cases;
-  const subject = (name: "linear" | "indexed") => makeSubject(name, size.services, size.endpoints, size.seed);
+  const prepare = (program: ReferenceProgram, flows = 0, ruleSets = 1) => {
+    const engine = program === "walk" ? "linear" : "indexed";
+    const subjects = Array.from({ length: ruleSets }, (_, k) =>
+      makeSubject(engine, size.services, size.endpoints, size.seed + k),
+    );
+    const plan = { kind: "engine", engine, ruleSets, destinations: [], flows, packets: [], ...size } as const;
+    return { subjects, programs: prepareReference(program, plan, subjects, { directory }) };
+  };
 
-  it("lookup", async () => {
-    const [c] = await run("lookup");
-    expect(c!.samples.length).toBeGreaterThanOrEqual(4);
-    expect(c!.exact.checksum).toBe(prepareWalk([subject("indexed")], "uniform").exact.checksum);
+  it("lookup", () => {
+    const { subjects, programs } = prepare("lookup");
+    expect(programs).toHaveLength(1);
+    expect(programs[0]!.exact.checksum).toBe(prepareWalk(subjects, "uniform").exact.checksum);
+    const { samples, cpuShare } = programs[0]!.task.measure(size.milliseconds);
+    expect(samples.length).toBeGreaterThanOrEqual(4);
+    expect(Math.min(...samples)).toBeGreaterThan(0);
+    expect(cpuShare).toBeGreaterThan(0);
   });
 
-  it("lookup, three rule sets in turn", async () => {
-    const [c] = await run("lookup", 0, 3);
-    const subjects = [0, 1, 2].map((k) => makeSubject("indexed", size.services, size.endpoints, size.seed + k));
+  it("lookup, three rule sets in turn", () => {
+    const { subjects, programs } = prepare("lookup", 0, 3);
     const ours = prepareWalk(subjects, "uniform");
-    expect(c!.factors.ruleSets).toBe(ours.factors.ruleSets);
-    expect(c!.exact.checksum).toBe(ours.exact.checksum);
+    expect(programs[0]!.factors.ruleSets).toBe(ours.factors.ruleSets);
+    expect(programs[0]!.exact.checksum).toBe(ours.exact.checksum);
   });
 
-  it("walk, with the same number of rules visited", async () => {
-    const [c] = await run("walk");
-    const ours = prepareWalk([subject("linear")], "last");
-    expect(c!.exact.checksum).toBe(ours.exact.checksum);
-    expect(c!.exact.rulesVisited).toBe(ours.exact.rulesVisited);
+  it("walk, with the same number of rules visited", () => {
+    const { subjects, programs } = prepare("walk");
+    const ours = prepareWalk(subjects, "last");
+    expect(programs[0]!.exact).toEqual({ rulesVisited: ours.exact.rulesVisited, checksum: ours.exact.checksum });
   });
 
-  it("conntrack, established and first packets", async () => {
-    const cases = await run("conntrack", FLOWS);
+  it("conntrack, established and first packets", () => {
+    const { subjects, programs } = prepare("conntrack", FLOWS);
     const kinds = ["established-fast-path", "first-datapath"] as const;
-    const ours = prepareConnections(subject("indexed"), kinds, FLOWS);
-    expect(cases.map(({ factors, exact }) => [factors.packet, exact.checksum])).toEqual(
+    const ours = prepareConnections(subjects[0]!, kinds, FLOWS);
+    expect(programs.map(({ factors, exact }) => [factors.packet, exact.checksum])).toEqual(
       ours.map(({ factors, exact }) => [factors.packet, exact.checksum]),
     );
+    for (const { task } of programs) expect(task.measure(size.milliseconds).samples.length).toBeGreaterThanOrEqual(4);
+  });
+
+  it("is measured right after what it is compared with", async () => {
+    const plan = { kind: "engine", engine: "indexed", ruleSets: 1, flows: 0, packets: [], ...size } as const;
+    const destinations = ["first", "uniform", "last"] as const;
+    const { cases } = await measureEngine({ ...plan, destinations, beside: "lookup" }, { directory });
+    expect(cases.map(({ factors: { engine, harness, destination } }) => [engine, harness, destination])).toEqual([
+      ["indexed", "tinybench", "first"],
+      ["indexed", "tinybench", "uniform"],
+      ["C", "c", "uniform"],
+      ["indexed", "tinybench", "last"],
+    ]);
   });
 });
