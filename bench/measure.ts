@@ -3,7 +3,7 @@ import { Bench } from "tinybench";
 import type { BenchRound } from "../src/index.js";
 import { measureSingles } from "./singles.js";
 import { type BatchTask, consume, LEAST_NANOSECONDS, type ProgramTask } from "./task.js";
-import { warmUp } from "./warm-up.js";
+import { warmAgain, warmUp } from "./warm-up.js";
 
 /** What a process measured of one variant: samples in nanoseconds per operation, pass after pass (within a pass tinybench sorts them). */
 export type TaskSamples = Omit<BenchRound, "process">;
@@ -50,6 +50,7 @@ function ofBatches(task: BatchTask, milliseconds: number, collector: Collector):
     await collector.flush();
     const before = collector.count();
     const clock = startClocks();
+    if (limit === undefined && warm !== undefined) warmAgain(task, share);
     warm ??= limit === undefined ? { warmUp: warmUp(task, milliseconds) } : {};
     const bench = new Bench({
       time: limit === undefined ? share : 0,
@@ -79,21 +80,19 @@ function ofBatches(task: BatchTask, milliseconds: number, collector: Collector):
   return { take, finish };
 }
 
-function ofProgram({ measure }: ProgramTask): Measured {
+function ofProgram({ measure, stop }: ProgramTask): Measured {
   const samples: number[] = [];
   const shares: number[] = [];
   return {
-    take: (milliseconds) => {
-      const taken = measure(milliseconds);
+    take: async (milliseconds) => {
+      const taken = await measure(milliseconds);
       samples.push(...taken.samples);
       shares.push(taken.cpuShare);
-      return Promise.resolve();
     },
-    finish: () => ({
-      samples,
-      collections: 0,
-      cpuShare: shares.reduce((sum, share) => sum + share, 0) / shares.length,
-    }),
+    finish: () => {
+      stop();
+      return { samples, collections: 0, cpuShare: shares.reduce((sum, share) => sum + share, 0) / shares.length };
+    },
   };
 }
 

@@ -22,8 +22,10 @@ export interface BatchTask {
 export interface ProgramTask {
   readonly name: string;
   readonly operations: number;
-  /** Runs the program for so long. Samples are in nanoseconds per operation. */
-  readonly measure: (milliseconds: number) => Pick<BenchRound, "samples" | "cpuShare">;
+  /** Has it measure for so long. Samples are in nanoseconds per operation. Rejects where it has ended. */
+  readonly measure: (milliseconds: number) => Promise<Pick<BenchRound, "samples" | "cpuShare">>;
+  /** Ends it. */
+  readonly stop: () => void;
 }
 
 /** Every result depends on it; read by `readSink` so that it counts as used. */

@@ -2,13 +2,12 @@
  *
  * Input: little-endian uint32 words: magic, number of arrays, then for each array its length and its words. Which array is
  * which is fixed by the order in which bench/reference/input.ts writes them.
- * Output: one JSON object on standard output, see `report`.
+ * Requests: lines on standard input, see `next_request`. Output: for each a line of JSON on standard output, see `report`.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define MAGIC 0x43574c4bu
@@ -131,10 +130,23 @@ static Samples time_batches(uint32_t (*run)(uint32_t b), uint32_t packets, uint3
   return samples;
 }
 
+/* What is to be measured next; false at the end of the input. */
+typedef struct {
+  uint32_t series; /* which of the program's measurements, counted from 0 */
+  uint32_t milliseconds;
+  uint32_t most; /* batches, of a measurement that prepares them */
+} Request;
+
+static int next_request(Request *next) {
+  return scanf("%u %u %u", &next->series, &next->milliseconds, &next->most) == 3;
+}
+
 /* {"samples": [ns per packet, ...], "checksum": uint32, "rulesVisited": sum over the pool, "cpuShare": 0..1} */
 static void report(Samples samples, uint32_t checksum, uint64_t rules_visited) {
   printf("{\"samples\":[");
   for (uint32_t i = 0; i < samples.count; i++) printf(i ? ",%.2f" : "%.2f", samples.ns[i]);
   printf("],\"checksum\":%u,\"rulesVisited\":%llu,\"cpuShare\":%.3f}\n", checksum,
          (unsigned long long)rules_visited, samples.cpu_share);
+  fflush(stdout);
+  free(samples.ns);
 }

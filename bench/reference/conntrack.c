@@ -267,7 +267,7 @@ static Results results_for(uint32_t count) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) fail("usage: conntrack INPUT MILLISECONDS established|first BATCHES");
+  if (argc != 2) fail("usage: conntrack INPUT");
   if (read_input(argv[1]) != 21) fail("this input is for another program");
   const uint32_t *parameters = input[0].words;
   batch_size = parameters[0];
@@ -283,15 +283,14 @@ int main(int argc, char **argv) {
   first = packets_at(14);
   known = results_for(established.count);
   opened = results_for(first.count);
-  const uint32_t milliseconds = (uint32_t)atoi(argv[2]), most = (uint32_t)atoi(argv[4]);
   for (uint32_t b = 0; b < established.count / batch_size; b++) run_established(b);
   for (uint32_t b = 0; b < first.count / batch_size; b++) run_first(b);
-  if (strcmp(argv[3], "established") == 0) {
-    const uint32_t checksum = fold_results(&known, established.count);
-    report(time_batches(run_established, batch_size, milliseconds, NULL, 0), checksum, 0);
-  } else {
-    const uint32_t checksum = fold_results(&opened, first.count);
-    report(time_batches(run_first, batch_size, milliseconds, prepare_first, most), checksum, 0);
+  const uint32_t established_sum = fold_results(&known, established.count), first_sum = fold_results(&opened, first.count);
+  for (Request next; next_request(&next);) {
+    if (next.series == 0)
+      report(time_batches(run_established, batch_size, next.milliseconds, NULL, 0), established_sum, 0);
+    else
+      report(time_batches(run_first, batch_size, 0, prepare_first, next.most), first_sum, 0);
   }
   return 0;
 }

@@ -67,7 +67,7 @@ static RuleSet take_rule_set(const Array *arrays) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) fail("usage: lookup INPUT MILLISECONDS");
+  if (argc != 2) fail("usage: lookup INPUT");
   const uint32_t arrays = read_input(argv[1]);
   rule_set_count = arrays / ARRAYS_OF_RULE_SET;
   if (arrays == 0 || arrays % ARRAYS_OF_RULE_SET != 0 || rule_set_count > MOST_RULE_SETS) fail("this input is for another program");
@@ -88,6 +88,7 @@ int main(int argc, char **argv) {
       checksum = checksum_word(checksum, out_mark[n]);
     }
   }
-  report(time_batches(run, batch_size, (uint32_t)atoi(argv[2]), NULL, 0), checksum, 0);
+  for (Request next; next_request(&next);)
+    report(time_batches(run, batch_size, next.milliseconds, NULL, 0), checksum, 0);
   return 0;
 }

@@ -20,7 +20,7 @@ export async function measureEngine(plan: EnginePlan, scratch: Scratch): Promise
   const walks = plan.destinations.map((destination) => prepareWalk(subjects, destination));
   const connections = prepareConnections(subjects[0]!, plan.packets, plan.flows);
   const objects = plan.objects === true ? [prepareObjects(subjects[0]!)] : [];
-  const programs = plan.beside === undefined ? [] : prepareReference(plan.beside, plan, subjects, scratch);
+  const programs = plan.beside === undefined ? [] : await prepareReference(plan.beside, plan, subjects, scratch);
   const measured = await measureCases(pair([...walks, ...objects, ...connections], programs), plan.milliseconds);
   const expected = [...subjects[0]!.cluster.pickProbabilities];
   // A service with one endpoint leaves nothing to pick.

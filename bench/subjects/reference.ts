@@ -1,6 +1,7 @@
-import { execFileSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { type Factors, type IndexedEngine, indexedEngine } from "../../src/index.js";
 import { PASSES } from "../measure.js";
 import type { ProcessPlan, ReferenceProgram } from "../plan.js";
@@ -15,7 +16,7 @@ import { poolSize } from "./walk.js";
 
 type EnginePlan = Extract<ProcessPlan, { kind: "engine" }>;
 
-/** What a C program prints. */
+/** What a C program answers. */
 interface ProgramResult {
   readonly samples: number[];
   readonly checksum: number;
@@ -23,13 +24,13 @@ interface ProgramResult {
   readonly cpuShare: number;
 }
 
-/** What a program measures, and the words that ask it to: for `conntrack` the kind of packets, and after how many batches it ends. */
-const WORK: Readonly<Record<ReferenceProgram, readonly { what: Partial<Factors>; words: readonly string[] }[]>> = {
-  lookup: [{ what: { packet: "first", destination: "uniform" }, words: [] }],
-  walk: [{ what: { packet: "first", destination: "last" }, words: [] }],
+/** What each program measures, in the order in which it counts. */
+const SERIES: Readonly<Record<ReferenceProgram, readonly Partial<Factors>[]>> = {
+  lookup: [{ packet: "first", destination: "uniform" }],
+  walk: [{ packet: "first", destination: "last" }],
   conntrack: [
-    { what: { packet: "established-fast-path", destination: "uniform" }, words: ["established", "0"] },
-    { what: { packet: "first-datapath", destination: "uniform" }, words: ["first", String(FIRST_TIMED / PASSES)] },
+    { packet: "established-fast-path", destination: "uniform" },
+    { packet: "first-datapath", destination: "uniform" },
   ],
 };
 
@@ -37,32 +38,45 @@ const WORK: Readonly<Record<ReferenceProgram, readonly { what: Partial<Factors>;
 const GLANCE = 1;
 
 /** The C program that is measured beside the engine of the subjects, on the same packets. The first process that needs its input writes it. */
-export function prepareReference(
+export async function prepareReference(
   program: ReferenceProgram,
   { services, endpoints, ruleSets, flows }: EnginePlan,
   subjects: readonly Subject[],
   { directory }: Scratch,
-): PreparedProgram[] {
+): Promise<PreparedProgram[]> {
   const input = join(directory, `${program}-${services}-${ruleSets}-${flows}.bin`);
   if (!existsSync(input)) writeInput(program, flows, subjects, input);
   const { packets, batchSize } = poolSize(program === "walk" ? "linear" : "indexed");
-  return WORK[program].map(({ what, words }) => {
-    const run = (milliseconds: number): ProgramResult => {
-      const all = [input, String(milliseconds), ...words];
-      return JSON.parse(
-        execFileSync(programPath(directory, program), all, { encoding: "utf8", maxBuffer: 2 ** 26 }),
-      ) as ProgramResult;
-    };
-    const { checksum, rulesVisited } = run(GLANCE);
-    const size = { services, endpoints, ruleSets, ...(program === "conntrack" ? { flows } : {}) };
-    const operations = program === "conntrack" ? FLOW_BATCH : batchSize;
-    return {
+  const { ask, stop } = start(programPath(directory, program), input);
+  const size = { services, endpoints, ruleSets, ...(program === "conntrack" ? { flows } : {}) };
+  const operations = program === "conntrack" ? FLOW_BATCH : batchSize;
+  const prepared: PreparedProgram[] = [];
+  for (const [series, what] of SERIES[program].entries()) {
+    const { checksum, rulesVisited } = await ask(series, GLANCE);
+    prepared.push({
       factors: { engine: "C", ...what, ...size },
       per: "packet",
-      task: { name: `C ${program}`, operations, measure: run },
+      task: { name: `C ${program}`, operations, measure: (milliseconds) => ask(series, milliseconds), stop },
       exact: { ...(program === "walk" ? { rulesVisited: rulesVisited / packets } : {}), checksum },
-    };
-  });
+    });
+  }
+  return prepared;
+}
+
+/** Starts a program, once for all its passes: a start between them would have this process's pages marked for copying, which the engine would pay for. */
+function start(
+  path: string,
+  input: string,
+): { ask(series: number, milliseconds: number): Promise<ProgramResult>; stop(): void } {
+  const { stdin, stdout } = spawn(path, [input], { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  const ask = async (series: number, milliseconds: number): Promise<ProgramResult> => {
+    stdin.write(`${series} ${Math.floor(milliseconds)} ${FIRST_TIMED / PASSES}\n`);
+    const { done, value } = await lines.next();
+    if (done === true) throw new Error(`${path} ended before it had answered`);
+    return JSON.parse(value) as ProgramResult;
+  };
+  return { ask, stop: () => stdin.end() };
 }
 
 function writeInput(program: ReferenceProgram, flows: number, subjects: readonly Subject[], path: string): void {
