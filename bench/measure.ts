@@ -8,9 +8,15 @@ import { warmAgain, warmUp } from "./warm-up.js";
 /** What a process measured of one variant: samples in nanoseconds per operation, pass after pass (within a pass tinybench sorts them). */
 export type TaskSamples = Omit<BenchRound, "process">;
 
-/** Times that every variant comes round in a process. */
-export const PASSES = 3;
+/** A variant comes round at least so often in a process, and more often where a pass would last longer than so many milliseconds. */
+export const LEAST_PASSES = 3;
+const PASS_MILLISECONDS = 27;
 const LEAST_SAMPLES = 4;
+
+/** Times that every variant comes round, where each has so many milliseconds. */
+export function passesIn(milliseconds: number): number {
+  return Math.max(LEAST_PASSES, Math.round(milliseconds / PASS_MILLISECONDS));
+}
 
 /**
  * Measures variants interleaved: pass by pass, each for its share of `milliseconds`, after warming up until its times have
@@ -21,11 +27,13 @@ export async function measureInterleaved(
   milliseconds: number,
 ): Promise<TaskSamples[]> {
   const collector = countCollections();
+  const limits = tasks.map((task) => ("limit" in task ? (task.limit ?? Infinity) : Infinity));
+  const passes = Math.min(passesIn(milliseconds), ...limits);
   const measured = tasks.map((task) =>
-    "measure" in task ? ofProgram(task) : ofBatches(task, milliseconds, collector),
+    "measure" in task ? ofProgram(task) : ofBatches(task, milliseconds, passes, collector),
   );
-  for (let pass = 0; pass < PASSES; pass++)
-    for (let k = 0; k < tasks.length; k++) await measured[(k + pass) % tasks.length]!.take(milliseconds / PASSES);
+  for (let pass = 0; pass < passes; pass++)
+    for (let k = 0; k < tasks.length; k++) await measured[(k + pass) % tasks.length]!.take(milliseconds / passes);
   collector.stop();
   return measured.map(({ finish }) => finish());
 }
@@ -41,9 +49,10 @@ interface Measured {
  * The division by operations comes after tinybench: its `overriddenDuration` would count the divided time against the budget
  * (tinybench issue 665).
  */
-function ofBatches(task: BatchTask, milliseconds: number, collector: Collector): Measured {
+function ofBatches(task: BatchTask, milliseconds: number, passes: number, collector: Collector): Measured {
   const { name, operations, limit, prepare, run } = task;
   const samples: number[] = [];
+  const lengths: number[] = [];
   let [collections, cpu, wall] = [0, 0, 0];
   let warm: Pick<TaskSamples, "warmUp"> | undefined;
   const take = async (share: number): Promise<void> => {
@@ -54,7 +63,7 @@ function ofBatches(task: BatchTask, milliseconds: number, collector: Collector):
     warm ??= limit === undefined ? { warmUp: warmUp(task, milliseconds) } : {};
     const bench = new Bench({
       time: limit === undefined ? share : 0,
-      iterations: limit === undefined ? LEAST_SAMPLES : Math.max(1, Math.floor(limit / PASSES)),
+      iterations: limit === undefined ? LEAST_SAMPLES : Math.floor(limit / passes),
       warmup: false,
       retainSamples: true,
       throws: true,
@@ -70,28 +79,43 @@ function ofBatches(task: BatchTask, milliseconds: number, collector: Collector):
     const result = bench.tasks[0]!.result;
     if (result.state !== "completed" || result.latency.samples === undefined)
       throw new Error(`${name}: tinybench ended in state ${result.state}`);
+    lengths.push(result.latency.samples.length);
     for (const sample of result.latency.samples) samples.push(toNanoseconds(sample, operations));
     collections += collector.count() - before;
   };
   const finish = (): TaskSamples => {
     requireLength(task, samples);
-    return { samples, collections, cpuShare: cpu / wall, ...warm, ...measureSingles(task, samples, milliseconds) };
+    return {
+      samples,
+      passes: lengths,
+      collections,
+      cpuShare: cpu / wall,
+      ...warm,
+      ...measureSingles(task, samples, milliseconds),
+    };
   };
   return { take, finish };
 }
 
 function ofProgram({ measure, stop }: ProgramTask): Measured {
   const samples: number[] = [];
+  const passes: number[] = [];
   const shares: number[] = [];
   return {
     take: async (milliseconds) => {
       const taken = await measure(milliseconds);
       samples.push(...taken.samples);
+      passes.push(taken.samples.length);
       shares.push(taken.cpuShare);
     },
     finish: () => {
       stop();
-      return { samples, collections: 0, cpuShare: shares.reduce((sum, share) => sum + share, 0) / shares.length };
+      return {
+        samples,
+        passes,
+        collections: 0,
+        cpuShare: shares.reduce((sum, share) => sum + share, 0) / shares.length,
+      };
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { MeasuringPlan } from "../plan.js";
-import { NO_COMPILER, SECONDARY_ROUNDS, type Study } from "./study.js";
+import { besideProgram, NO_COMPILER, SECONDARY_ROUNDS, type Study } from "./study.js";
 
 const MILLISECONDS = 80;
 const FLOWS = [1000, 10_000, 100_000, 1_000_000, 4_000_000];
@@ -22,8 +22,8 @@ export const conntrack: Study = {
       const all: MeasuringPlan[] = [];
       if (engines.includes("indexed")) {
         const packets = ["established-fast-path", "first-datapath"] as const;
-        const beside = equipment.compiler ? ({ beside: "conntrack" } as const) : {};
-        all.push({ kind: "engine", engine: "indexed", ...rest, flows, packets, ...beside, ...size, ...most });
+        const beside = besideProgram("conntrack", equipment);
+        all.push({ kind: "engine", engine: "indexed", ...rest, flows, packets, ...size, ...beside, ...most });
       }
       if (engines.includes("string-map") && flows <= MOST_IN_MAP)
         all.push({ kind: "engine", engine: "string-map", ...rest, flows, packets: ["established-fast-path"], ...size });

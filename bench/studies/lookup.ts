@@ -1,8 +1,8 @@
 import type { PacketKind } from "../../src/index.js";
 import type { BenchOptions, EngineName } from "../arguments.js";
-import type { MeasuringPlan, ReferenceProgram } from "../plan.js";
+import type { MeasuringPlan } from "../plan.js";
 import type { Destination } from "../workload/pool.js";
-import { type Equipment, NO_COMPILER, SECONDARY_ROUNDS, type Study } from "./study.js";
+import { besideProgram, type Equipment, NO_COMPILER, SECONDARY_ROUNDS, type Study } from "./study.js";
 
 const DESTINATIONS: readonly Destination[] = ["first", "middle", "last", "uniform", "zipf"];
 /** Live connections of the sweep over services, and of the headline. */
@@ -39,11 +39,10 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
   const size = (services: number) => ({ services, endpoints, seed, milliseconds: MILLISECONDS });
   const alone = { ruleSets: 1, flows: 0, packets: [] } as const;
   const has = (engine: EngineName) => engines.includes(engine);
-  const beside = (program: ReferenceProgram) => (equipment.compiler ? { beside: program } : {});
   /** The walk at the smallest size too: how much of a packet does not depend on the number of rules, in C. */
   const besideOf = (engine: EngineName, services: number) => {
-    if (engine === "indexed" && services === largest) return beside("lookup");
-    return engine === "linear" && [smallest, largest].includes(services) ? beside("walk") : {};
+    if (engine === "indexed" && services === largest) return besideProgram("lookup", equipment);
+    return engine === "linear" && [smallest, largest].includes(services) ? besideProgram("walk", equipment) : {};
   };
 
   // What the headline is made of comes first: where time runs out in the first round, the end of the list is left out.
@@ -51,7 +50,7 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
     engines.map((engine): MeasuringPlan => {
       const packets = quick ? [] : CONNECTIONS[engine];
       const flows = packets.length > 0 ? SWEEP_FLOWS : 0;
-      const rest = { destinations: DESTINATIONS, flows, packets, ...besideOf(engine, services), ...size(services) };
+      const rest = { destinations: DESTINATIONS, flows, packets, ...size(services), ...besideOf(engine, services) };
       return { ...alone, kind: "engine", engine, ...rest };
     }),
   );
@@ -62,8 +61,8 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
       destinations: [],
       flows: HEADLINE_FLOWS,
       packets,
-      ...beside("conntrack"),
       ...size(largest),
+      ...besideProgram("conntrack", equipment),
       ...seldom,
     };
     million.push({ ...alone, kind: "engine", engine: "indexed", ...rest });
@@ -78,8 +77,8 @@ function planLookup(options: BenchOptions, equipment: Equipment): { plans: Measu
       const plans: MeasuringPlan[] = [];
       if (equipment.benchmarkJs) plans.push({ kind: "benchmark.js", engine, ...size(largest), ...seldom });
       for (const services of new Set(quick ? [] : [smallest, largest])) {
-        const program = engine === "indexed" && services === largest ? beside("lookup") : {};
-        const rest = { destinations: ["uniform"], ...program, ...size(services), ...seldom } as const;
+        const program = engine === "indexed" && services === largest ? besideProgram("lookup", equipment) : {};
+        const rest = { destinations: ["uniform"], ...size(services), ...program, ...seldom } as const;
         plans.push({ ...alone, kind: "engine", engine, ...rest, ruleSets: ALIVE });
       }
       return plans;

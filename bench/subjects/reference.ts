@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type Factors, type IndexedEngine, indexedEngine } from "../../src/index.js";
-import { PASSES } from "../measure.js";
+import { passesIn } from "../measure.js";
 import type { ProcessPlan, ReferenceProgram } from "../plan.js";
 import type { Scratch } from "../processes.js";
 import { programPath } from "../reference/compile.js";
@@ -40,14 +40,15 @@ const GLANCE = 1;
 /** The C program that is measured beside the engine of the subjects, on the same packets. The first process that needs its input writes it. */
 export async function prepareReference(
   program: ReferenceProgram,
-  { services, endpoints, ruleSets, flows }: EnginePlan,
+  { services, endpoints, ruleSets, flows, milliseconds: share }: EnginePlan,
   subjects: readonly Subject[],
   { directory }: Scratch,
 ): Promise<PreparedProgram[]> {
   const input = join(directory, `${program}-${services}-${ruleSets}-${flows}.bin`);
   if (!existsSync(input)) writeInput(program, flows, subjects, input);
   const { packets, batchSize } = poolSize(program === "walk" ? "linear" : "indexed");
-  const { ask, stop } = start(programPath(directory, program), input);
+  stayOnOneCpu();
+  const { ask, stop } = start(programPath(directory, program), input, Math.floor(FIRST_TIMED / passesIn(share)));
   const size = { services, endpoints, ruleSets, ...(program === "conntrack" ? { flows } : {}) };
   const operations = program === "conntrack" ? FLOW_BATCH : batchSize;
   const prepared: PreparedProgram[] = [];
@@ -63,15 +64,31 @@ export async function prepareReference(
   return prepared;
 }
 
-/** Starts a program, once for all its passes: a start between them would have this process's pages marked for copying, which the engine would pay for. */
+/**
+ * Keeps this thread on the CPU it is on, and with it the programs it starts. What else runs on a core (a neighbour of a virtual machine, a process on
+ * the other thread of the core) slows that core alone, by half as much again, for tens of milliseconds: two programs on two cores would be told apart
+ * by their neighbours. Only where there is taskset(1), which is Linux.
+ */
+function stayOnOneCpu(): void {
+  if (process.platform !== "linux") return;
+  // proc(5): the 39th field, the CPU last run on; the fields from the 3rd on follow the name in brackets.
+  const fields = readFileSync("/proc/self/stat", "utf8").split(") ").at(-1)!.split(" ");
+  spawnSync("taskset", ["--cpu-list", "--pid", fields[36]!, String(process.pid)]);
+}
+
+/**
+ * Starts a program, once for all its passes: a start between them would have this process's pages marked for copying, which the engine would pay for.
+ * `most`: batches of a pass, where they are counted.
+ */
 function start(
   path: string,
   input: string,
+  most: number,
 ): { ask(series: number, milliseconds: number): Promise<ProgramResult>; stop(): void } {
   const { stdin, stdout } = spawn(path, [input], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
   const ask = async (series: number, milliseconds: number): Promise<ProgramResult> => {
-    stdin.write(`${series} ${Math.floor(milliseconds)} ${FIRST_TIMED / PASSES}\n`);
+    stdin.write(`${series} ${Math.floor(milliseconds)} ${most}\n`);
     const { done, value } = await lines.next();
     if (done === true) throw new Error(`${path} ended before it had answered`);
     return JSON.parse(value) as ProgramResult;

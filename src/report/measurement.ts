@@ -91,6 +91,8 @@ const round = z.strictObject({
   process: count,
   /** In the unit of the case per operation, each the mean over one batch. */
   samples: z.array(z.number().positive()).min(1),
+  /** How many of them each pass took, in order, where the cases of the process took turns: pass by pass they ran right after each other. */
+  passes: z.array(z.number().int().positive()).min(1).optional(),
   /** Collections of garbage while the samples were taken. */
   collections: count,
   /** CPU time over wall time while the samples were taken: below 1 the process had to wait for others. */

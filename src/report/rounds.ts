@@ -67,11 +67,36 @@ export function medianInterval(rounds: readonly BenchRound[], seed = 1): Interva
 }
 
 /**
- * 95 % bootstrap interval of the ratio of two medians. Where both were measured in the same number of rounds, rounds are
- * drawn as pairs: what slowed the machine for a while slowed both.
+ * 95 % bootstrap interval of a ratio. Of cases that took turns: of the median over their passes (processes are drawn, then passes in each), because
+ * what slowed the machine for a pass slowed both. Of others: of the ratio of their medians; where both were measured in the same number of rounds,
+ * rounds are drawn as pairs.
  */
 export function ratioInterval(over: readonly BenchRound[], under: readonly BenchRound[], seed = 1): Interval {
-  return jointIntervals([over, under], ([top, bottom]) => [top! / bottom!], seed)[0]!;
+  if (!tookTurns(over, under)) return jointIntervals([over, under], ([top, bottom]) => [top! / bottom!], seed)[0]!;
+  const processes = over.map((round, i) => {
+    const bottoms = passMedians(under[i]!);
+    return passMedians(round).map((top, pass) => top / bottoms[pass]!);
+  });
+  return resample(median(processes.map(median)), seed, (random) => {
+    const drawn = processes.map(() => processes[pick(random, processes.length)]!);
+    return median(drawn.map((passes) => median(passes.map(() => passes[pick(random, passes.length)]!))));
+  });
+}
+
+/** Whether two cases were measured by the same processes, in as many passes. */
+export function tookTurns(one: readonly BenchRound[], other: readonly BenchRound[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ process, passes }, i) => {
+      const beside = other[i]!;
+      return passes !== undefined && process === beside.process && passes.length === beside.passes?.length;
+    })
+  );
+}
+
+function passMedians({ samples, passes = [] }: BenchRound): number[] {
+  let from = 0;
+  return passes.map((count) => median(samples.slice(from, (from += count))));
 }
 
 /** The same of the difference of two medians. */

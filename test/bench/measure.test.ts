@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { measureWithBenchmarkJs } from "../../bench/benchmark-js.js";
-import { measureInterleaved, PASSES, toNanoseconds } from "../../bench/measure.js";
+import { LEAST_PASSES, measureInterleaved, toNanoseconds } from "../../bench/measure.js";
 import { type BatchTask, readSink } from "../../bench/task.js";
 
 /** Busy for so many milliseconds. */
@@ -23,7 +23,7 @@ describe("measureInterleaved", () => {
   it("gives nanoseconds per packet of each variant, and uses what they return", async () => {
     const before = readSink();
     const [short, long] = await measureInterleaved([task("short", 1), task("long", 3)], 30);
-    expect(short!.samples.length).toBeGreaterThanOrEqual(4 * PASSES);
+    expect(short!.samples.length).toBeGreaterThanOrEqual(4 * LEAST_PASSES);
     expect(Math.min(...short!.samples)).toBeGreaterThanOrEqual(1000);
     expect(Math.min(...short!.samples)).toBeLessThan(2000);
     expect(Math.min(...long!.samples)).toBeGreaterThanOrEqual(3000);
@@ -35,6 +35,17 @@ describe("measureInterleaved", () => {
     await measureInterleaved([task("a", 0.2, log), task("b", 0.2, log), task("c", 0.2, log)], 6);
     const runs = log.filter((name, i) => name !== log[i - 1]);
     expect(runs).toEqual(["a", "b", "c", "b", "c", "a", "c", "a", "b"]);
+  });
+
+  it("tells the samples of each pass, of which there are more where a variant has more time", async () => {
+    for (const [milliseconds, passes] of [
+      [6, LEAST_PASSES],
+      [270, 10],
+    ] as const) {
+      const [one] = await measureInterleaved([task("a", 0.2)], milliseconds);
+      expect(one!.passes).toHaveLength(passes);
+      expect(one!.passes!.reduce((sum, count) => sum + count, 0)).toBe(one!.samples.length);
+    }
   });
 
   it("warms up until the times have settled", async () => {

@@ -9,6 +9,7 @@ import {
   overlap,
   ratioInterval,
   summarizeRounds,
+  tookTurns,
 } from "../../src/report/rounds.js";
 
 const times = fc.double({ min: 0.5, max: 1e5, noNaN: true });
@@ -104,6 +105,46 @@ describe("summarizeRounds", () => {
 });
 
 describe("ratioInterval", () => {
+  const pass = fc.record({
+    load: fc.double({ min: 0.5, max: 4, noNaN: true }),
+    lengths: fc.tuple(fc.nat(5), fc.nat(5)),
+  });
+  const loads = fc.array(fc.array(pass, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 3 });
+
+  it("of cases that took turns is exact, whatever slowed both for a pass and however many samples each took", () => {
+    fc.assert(
+      fc.property(loads, times, times, (processes, top, bottom) => {
+        const [over, under] = [top, bottom].map((ns, which) =>
+          processes.map((passes, process): BenchRound => ({
+            process,
+            samples: passes.flatMap(({ load, lengths }) =>
+              Array.from({ length: lengths[which]! + 1 }, () => ns * load),
+            ),
+            passes: passes.map(({ lengths }) => lengths[which]! + 1),
+            collections: 0,
+            cpuShare: 1,
+          })),
+        );
+        expect(tookTurns(over!, under!)).toBe(true);
+        const { estimate, low, high } = ratioInterval(over!, under!);
+        for (const value of [estimate, low, high]) expect(value / (top / bottom)).toBeCloseTo(1, 9);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it("pairs no passes of different processes, nor where one was not measured in passes", () => {
+    const round = { samples: [1, 2], passes: [1, 1], collections: 0, cpuShare: 1 };
+    const at = (process: number, passes?: number[]): BenchRound => ({ ...round, process, ...(passes && { passes }) });
+    const { passes: _passes, ...without } = round;
+    expect(tookTurns([at(0)], [at(0)])).toBe(true);
+    expect(tookTurns([at(0)], [at(1)])).toBe(false);
+    expect(tookTurns([at(0)], [at(0, [2])])).toBe(false);
+    expect(tookTurns([at(0)], [at(0), at(1)])).toBe(false);
+    expect(tookTurns([{ ...without, process: 0 }], [{ ...without, process: 0 }])).toBe(false);
+    expect(ratioInterval([at(0)], [at(1)]).estimate).toBe(1);
+  });
+
   /** Samples around `ns`; processes differ by 4 %, samples in a process by 6 %; `shared` is what both variants of a round suffer. */
   function simulate(ns: number, random: () => number, shared: readonly number[]): BenchRound[] {
     const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());

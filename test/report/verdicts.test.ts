@@ -79,6 +79,26 @@ describe("a machine too busy to conclude from", () => {
     expect(judged[SAME]).toBe("pass");
   });
 
+  it("has no say in a ratio of programs that took turns, unless its interval holds the limit", () => {
+    const inPasses = changeCases((one) => ({
+      ...one,
+      rounds: one.rounds.map(({ samples, ...round }) => ({
+        ...round,
+        samples: one.factors.engine === "C" ? samples.toReversed() : samples,
+        passes: samples.map(() => 1),
+      })),
+    }));
+    const unsteady = {
+      ...inPasses,
+      processes: inPasses.processes.map((one, i) => ({ ...one, yardstick: one.yardstick.map((ns) => ns * (i + 1)) })),
+    };
+    expect(outcomes(unsteady)).toMatchObject({ [LOOKUP]: "pass", [WALK]: "pass", [OBJECT]: "too noisy" });
+    const of = (by: number) =>
+      outcomes(scaleTimes(unsteady, by, (one) => isOurs(one, "indexed") && !isAlone(one)))[IN_TURN];
+    const limit = (1.5 * 15) / 18;
+    expect([of(limit * 1.2), of(limit * 0.999), of(limit * 0.8)]).toEqual(["miss", "too noisy", "pass"]);
+  });
+
   it("is seen by C lookups that differ from process to process", () => {
     const uneven = changeCases((one) => {
       if (!isCLookup(one)) return one;

@@ -4,7 +4,7 @@ import { formatCaseRatio, formatTime } from "../numbers.js";
 import { scalingPlot } from "../plots/scaling.js";
 import { formatCount } from "../table.js";
 import { frame } from "./frame.js";
-import { distinct, formatBytes } from "./tables.js";
+import { describeTurns, distinct, formatBytes } from "./tables.js";
 
 const HIT = "established-fast-path";
 const MISS = "first-datapath";
@@ -65,6 +65,7 @@ export function documentConntrack(record: Measurement): Document {
     [
       "Hit: the packet's connection is found, either direction, and it is translated. Miss and enter: it has none, its service is looked " +
         "up, an endpoint picked, the connection entered. The table has room for a twelfth more than the connections, in powers of two.",
+      ...describeTurns(record),
     ],
   );
 }

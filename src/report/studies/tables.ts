@@ -1,5 +1,5 @@
 /** Pieces that tables of several studies are made of. */
-import type { BenchCase, Exact } from "../measurement.js";
+import type { BenchCase, Exact, Measurement } from "../measurement.js";
 import { formatCount, formatFigure } from "../table.js";
 
 /** The different values, ascending. */
@@ -22,3 +22,14 @@ export function formatBytes(bytes: number): string {
 export const ENGINE_NAMES = ["linear", "indexed", "string-map"] as const;
 /** The walk over the rules of nftables mode, beside the engines on those of iptables mode. */
 export const NFT_LINEAR = "nft-linear";
+
+/** How the ratios to C came about; nothing where no C program took turns with an engine. */
+export function describeTurns({ cases }: Pick<Measurement, "cases">): string[] {
+  const inTurn = cases.some(({ factors, rounds }) => factors.engine === "C" && rounds.some(({ passes }) => passes));
+  return inTurn
+    ? [
+        "chainwalk and C take turns (under Linux on one CPU), a few hundredths of a second each; a ratio is the median of those of the turns, " +
+          "not that of the two medians.",
+      ]
+    : [];
+}

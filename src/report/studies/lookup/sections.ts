@@ -4,7 +4,7 @@ import { type BenchCase, type CaseFilter, findCases, type Measurement } from "..
 import { formatCaseRatio, formatRatio, formatTime } from "../../numbers.js";
 import { summarizeRounds } from "../../rounds.js";
 import { formatCount, formatFigure } from "../../table.js";
-import { distinct, formatExact } from "../tables.js";
+import { describeTurns, distinct, formatExact } from "../tables.js";
 import { compareHarnesses, didSameWork, type HarnessResult, pairWithC } from "./verdicts.js";
 
 /** Picks this improbable are called wrong. Small: the seeds are the same in every run, so a false alarm would come back for ever. */
@@ -166,6 +166,7 @@ export function drawReference(record: Measurement): Section | undefined {
       columns: [left("work"), right("size"), right("C"), right("chainwalk"), right("ratio [95 %]"), left("outcomes")],
       rows,
     },
+    paragraphs: describeTurns(record),
   };
 }
 
