@@ -31,8 +31,9 @@ export function judgeLookup(record: Measurement): Verdict[] {
   const judge = (what: string, timed: () => Judgement | string): Verdict => {
     const judged = timed();
     if (typeof judged === "string") return { what, outcome: "not measured", detail: judged };
+    const { decided = noise === undefined } = judged;
     const busy = findBusy(judged.cases);
-    if (noise !== undefined && judged.decided !== true) return { what, outcome: "too noisy", detail: judged.detail };
+    if (!decided) return { what, outcome: "too noisy", detail: judged.detail };
     if (busy !== undefined) return { what, outcome: "too noisy", detail: `${judged.detail}; ${busy}` };
     return { what, outcome: judged.passed ? "pass" : "miss", detail: judged.detail };
   };
@@ -130,18 +131,23 @@ interface Judgement {
   readonly detail: string;
   /** Those whose times it rests on. */
   readonly cases: readonly BenchCase[];
-  /** That what slowed other processes has no say in it. */
+  /** Of programs that took turns, where what slowed other processes has no say: whether they can be told from the limit. */
   readonly decided?: boolean;
 }
 
-/** Ours against C. Where they took turns and the interval of their ratio lies on one side of the limit, the ratio holds whatever other processes had. */
+/** Ours against C. Where they took turns, their ratio holds whatever other processes had, if its interval lies on one side of the limit; else nothing can be concluded. */
 function againstC(
   { ours, c }: { ours: BenchCase; c: BenchCase },
   most: number,
 ): Omit<Judgement, "detail"> & { ratio: Interval } {
   const ratio = ratioInterval(ours.rounds, c.rounds);
-  const decided = tookTurns(ours.rounds, c.rounds) && (ratio.high <= most || ratio.low > most);
-  return { ratio, cases: [ours, c], passed: ratio.estimate <= most, decided };
+  const decided = ratio.high <= most || ratio.low > most;
+  return {
+    ratio,
+    cases: [ours, c],
+    passed: ratio.estimate <= most,
+    ...(tookTurns(ours.rounds, c.rounds) ? { decided } : {}),
+  };
 }
 
 function only(record: Measurement, filter: CaseFilter): BenchCase | undefined {
