@@ -6,7 +6,9 @@
  * What V8 makes of them decides how they are written. No loop calls out: after a call every array would have to be loaded anew. No loop
  * branches on what differs from packet to packet, but on what is rare. Columns come in as parameters: where an object is taken apart
  * before a loop, the loop's code may be thrown away when it first runs, and come back in a slower form. Constants of other modules do too:
- * loading one costs a check each time. `settle` is not two functions: small ones are compiled into their caller as well, where the tables
+ * loading one costs a check each time. An access to a column costs three times what one to the scratch does: V8 knows a parameter's kind, length and
+ * place anew at every turn, and those of a constant once and for all. So a column is read once, and outcomes are copied to theirs a block at a
+ * time. `settle` is not two functions: small ones are compiled into their caller as well, where the tables
  * are no constants, and whether they are depends on what else the engine was used for.
  */
 import { ENTRANCE_PREROUTING, type PacketBatch } from "../packet/batch.js";
@@ -37,6 +39,9 @@ const TEST_NUMBERS = MOST_TESTS + 1;
 
 /** What the passes hand on to each other, by the place of a packet in its block. */
 export interface Scratch {
+  /** The key: destination, and port | protocol << 16. */
+  readonly addresses: Int32Array;
+  readonly ports: Int32Array;
   /** Count of backends | offset of the pick << 16, as in the map; 0 where no backend is to be picked. */
   readonly choices: Int32Array;
   /** First the row of the map where the packet's key can stand, once looked up the first backend, and at last the chosen one. */
@@ -45,6 +50,12 @@ export interface Scratch {
   readonly tests: Int32Array;
   /** Places of packets whose backend is not certain to be the guessed one. */
   readonly doubtful: Int32Array;
+  /** Packets no backend was picked for. */
+  readonly unpicked: Int32Array;
+  /** Columns of the outcomes. */
+  readonly flags: Uint8Array;
+  readonly dst: Uint32Array;
+  readonly dport: Uint16Array;
   /** Element 0: the draws of a block. Element 1: of what was read ahead, so that it is read at all. */
   readonly draws: Int32Array;
 }
@@ -54,7 +65,8 @@ export interface Passes {
   lookUp(dst: Uint32Array, protocol: Uint8Array, dport: Uint16Array, from: number, to: number): void;
   /**
    * Where `drawing`, picks a backend for each packet by a draw named by its id, under a key of `drawKey`. Writes the outcome of each packet a
-   * backend is picked for, to the columns of outcomes. The others are written to `left` from `leftOver` on; gives the new `leftOver`.
+   * backend is picked for, to the columns of outcomes. The others, whose outcomes mean nothing yet, are written to `left` from `leftOver` on; gives
+   * the new `leftOver`.
    */
   settle(
     drawing: boolean,
@@ -75,10 +87,16 @@ export interface Passes {
 
 export function makeScratch(): Scratch {
   return {
+    addresses: new Int32Array(BLOCK),
+    ports: new Int32Array(BLOCK),
     choices: new Int32Array(BLOCK),
     backends: new Int32Array(BLOCK),
     tests: new Int32Array(BLOCK),
     doubtful: new Int32Array(BLOCK),
+    unpicked: new Int32Array(BLOCK),
+    flags: new Uint8Array(BLOCK),
+    dst: new Uint32Array(BLOCK),
+    dport: new Uint16Array(BLOCK),
     draws: new Int32Array(2),
   };
 }
@@ -210,7 +228,8 @@ function build(
   const markUnmarked = tables.markUnmarked | 0;
   const marks = (tables.markUnmarked ^ tables.markMarked) | 0;
   const { value: testValue, mask: testMask, negate: testNegate } = tests;
-  const { choices, backends: chosen, tests: testOf, doubtful, draws } = scratch;
+  const { addresses, ports, choices, backends: chosen, tests: testOf, doubtful, unpicked, draws } = scratch;
+  const { flags: flagsOf, dst: dstOf, dport: dportOf } = scratch;
   const { hashPorts: portsOf, hashService: hashOf, slotOf: slot, drawBits: bits } = code;
   const { guessBackend: guess, isGuessCertain: certain, pickBackend: pick } = code;
   const { SERVICE_WORDS: WORDS, IN_BLOCK, CACHED, ACCEPT, HAIRPIN_BIT, OUTCOME_FLAGS } = code;
@@ -225,16 +244,21 @@ function build(
   return {
     lookUp(dst, protocol, dport, from, to) {
       for (let i = from | 0; i < to; i++) {
-        const ports = portsOf((protocol[i]! << 16) | dport[i]!);
-        const hash = hashOf(dst[i]! | 0, ports);
-        chosen[i & IN_BLOCK] = WORDS * slot(hash, ports, seeds[hash >>> slotShift]!, slotShift);
-      }
-      if (map.length > CACHED) readAhead(map, 1, to - from);
-      for (let i = from | 0; i < to; i++) {
         const n = i & IN_BLOCK;
+        const address = dst[i]! | 0;
+        const port = (protocol[i]! << 16) | dport[i]!;
+        const portsHash = portsOf(port);
+        const hash = hashOf(address, portsHash);
+        addresses[n] = address;
+        ports[n] = port;
+        chosen[n] = WORDS * slot(hash, portsHash, seeds[hash >>> slotShift]!, slotShift);
+      }
+      const count = (to - from) | 0;
+      if (map.length > CACHED) readAhead(map, 1, count);
+      for (let n = 0; n < count; n++) {
         const row = chosen[n]!;
         const found = map[row + 1]!;
-        const other = (map[row]! ^ dst[i]!) | ((found ^ ((protocol[i]! << 16) | dport[i]!)) & 0xffffff);
+        const other = (map[row]! ^ addresses[n]!) | ((found ^ ports[n]!) & 0xffffff);
         choices[n] = map[row + 3]! & ~((other | -other) >> 31);
         chosen[n] = map[row + 2]!;
         testOf[n] = found >>> 24;
@@ -267,11 +291,12 @@ function build(
       if (backends.length > CACHED) readAhead(backends, 2, to - from);
       verdict.fill(ACCEPT, from, to);
       if (marks === 0) mark.fill(markUnmarked, from, to);
+      let others = 0;
       for (let i = from | 0; i < to; i++) {
         const n = i & IN_BLOCK;
-        left[leftOver] = i;
+        unpicked[others] = i;
         if ((choices[n]! & 0xffff) === 0) {
-          leftOver = leftOver + 1;
+          others = others + 1;
           continue;
         }
         const backend = 2 * chosen[n]!;
@@ -285,12 +310,24 @@ function build(
         const other = source ^ address;
         const marked =
           (((off | -off) >>> 31) ^ 1 ^ testNegate[test]!) | ((((other | -other) >>> 31) ^ 1) & (flags >>> HAIRPIN_BIT));
-        outFlags[i] = outcomeFlags[((flags << 1) | marked) & (OUTCOME_FLAGS - 1)]!;
-        dst[i] = address;
-        dport[i] = rest;
+        flagsOf[n] = outcomeFlags[((flags << 1) | marked) & (OUTCOME_FLAGS - 1)]!;
+        dstOf[n] = address;
+        dportOf[n] = rest;
         if (marks !== 0) mark[i] = markUnmarked ^ (marks & -marked);
       }
-      return leftOver;
+      if (to - from === IN_BLOCK + 1) {
+        outFlags.set(flagsOf, from);
+        dst.set(dstOf, from);
+        dport.set(dportOf, from);
+      } else
+        for (let i = from | 0; i < to; i++) {
+          const n = i & IN_BLOCK;
+          outFlags[i] = flagsOf[n]!;
+          dst[i] = dstOf[n]!;
+          dport[i] = dportOf[n]!;
+        }
+      for (let n = 0; n < others; n++) left[leftOver + n] = unpicked[n]!;
+      return leftOver + others;
     },
   };
 }
