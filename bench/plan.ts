@@ -126,8 +126,9 @@ export function describePlan(plan: ProcessPlan): string {
     case "dataset":
       return `rules of ${size}`;
     case "engine": {
-      const how = plan.objects === true ? ", one by one" : plan.beside === undefined ? "" : `, beside C ${plan.beside}`;
-      return `${plan.engine}, ${size}${describeUse(plan)}${how}`;
+      const objects = plan.objects === true ? ", one by one too" : "";
+      const beside = plan.beside === undefined ? "" : `, beside C ${plan.beside}`;
+      return `${plan.engine}, ${size}${describeUse(plan)}${objects}${beside}`;
     }
     case "mix":
       return `${plan.engine}, ${size}, ${plan.lengths} connections, ${plan.mode}`;

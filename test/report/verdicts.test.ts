@@ -94,7 +94,7 @@ describe("a machine too busy to conclude from", () => {
       ...inPasses,
       processes: inPasses.processes.map((one, i) => ({ ...one, yardstick: one.yardstick.map((ns) => ns * (i + 1)) })),
     };
-    expect(outcomes(unsteady)).toMatchObject({ [LOOKUP]: "pass", [WALK]: "pass", [OBJECT]: "too noisy" });
+    expect(outcomes(unsteady)).toMatchObject({ [LOOKUP]: "pass", [WALK]: "pass", [GROWTH]: "too noisy" });
     for (const one of [inPasses, unsteady])
       expect([near(one, 1.2), near(one, 0.999), near(one, 0.8)]).toEqual(["miss", "too noisy", "pass"]);
   });

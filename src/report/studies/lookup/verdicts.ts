@@ -135,18 +135,18 @@ interface Judgement {
   readonly decided?: boolean;
 }
 
-/** Ours against C. Where they took turns, their ratio holds whatever other processes had, if its interval lies on one side of the limit; else nothing can be concluded. */
-function againstC(
-  { ours, c }: { ours: BenchCase; c: BenchCase },
-  most: number,
-): Omit<Judgement, "detail"> & { ratio: Interval } {
-  const ratio = ratioInterval(ours.rounds, c.rounds);
+/**
+ * One case against another. Where they took turns, their ratio holds whatever other processes had, if its interval lies on one side of the limit; else
+ * nothing can be concluded.
+ */
+function against(over: BenchCase, under: BenchCase, most: number): Omit<Judgement, "detail"> & { ratio: Interval } {
+  const ratio = ratioInterval(over.rounds, under.rounds);
   const decided = ratio.high <= most || ratio.low > most;
   return {
     ratio,
-    cases: [ours, c],
+    cases: [over, under],
     passed: ratio.estimate <= most,
-    ...(tookTurns(ours.rounds, c.rounds) ? { decided } : {}),
+    ...(tookTurns(over.rounds, under.rounds) ? { decided } : {}),
   };
 }
 
@@ -161,7 +161,7 @@ function indexedOverC(record: Measurement, which: "lookup" | "lookup-in-turn"): 
   const pair = pairWithC(record, which);
   if (pair === undefined) return which === "lookup" || record.quick === false ? NO_C : "it takes a full run";
   if (servicesOf(pair.c) !== HEADLINE_SERVICES) return OTHER_SIZE;
-  const { ratio, ...judged } = againstC(pair, INDEXED_OVER_C.most);
+  const { ratio, ...judged } = against(pair.ours, pair.c, INDEXED_OVER_C.most);
   return {
     ...judged,
     detail: `${formatRatio(ratio)} x C at ${formatCount(HEADLINE_SERVICES)} services, at most ${INDEXED_OVER_C.most}, aim ${INDEXED_OVER_C.aim}`,
@@ -172,7 +172,7 @@ function linearOverC(record: Measurement): Judgement | string {
   const pair = pairWithC(record, "walk");
   if (pair?.ours.exact.rulesVisited === undefined) return NO_C;
   if (servicesOf(pair.c) !== HEADLINE_SERVICES) return OTHER_SIZE;
-  const { ratio, ...judged } = againstC(pair, LINEAR_OVER_C.most);
+  const { ratio, ...judged } = against(pair.ours, pair.c, LINEAR_OVER_C.most);
   const perRule = summarizeRounds(pair.ours.rounds).median / pair.ours.exact.rulesVisited;
   return {
     ...judged,
@@ -183,7 +183,7 @@ function linearOverC(record: Measurement): Judgement | string {
 function establishedOverC(record: Measurement): Judgement | string {
   const pair = pairWithC(record, "established");
   if (pair === undefined) return NO_C;
-  const { ratio, ...judged } = againstC(pair, ESTABLISHED_OVER_C.most);
+  const { ratio, ...judged } = against(pair.ours, pair.c, ESTABLISHED_OVER_C.most);
   return {
     ...judged,
     detail: `${formatRatio(ratio)} x C at ${formatCount(pair.c.factors.flows ?? 0)} flows, at most ${ESTABLISHED_OVER_C.most}`,
@@ -196,11 +196,10 @@ function objectOverBatch(record: Measurement): Judgement | string {
   if (object === undefined) return "indexed was not measured";
   const batch = ours(record, "indexed", servicesOf(object));
   if (batch === undefined) return "indexed was not measured in a batch";
-  const ratio = ratioInterval(object.rounds, batch.rounds);
+  const { ratio, ...judged } = against(object, batch, OBJECT_OVER_BATCH.most);
   const [alone, within] = [object, batch].map(({ rounds }) => formatFigure(summarizeRounds(rounds).median));
   return {
-    cases: [object, batch],
-    passed: ratio.estimate <= OBJECT_OVER_BATCH.most,
+    ...judged,
     detail: `${formatRatio(ratio)} x the batch (${alone} / ${within} ns) at ${formatCount(servicesOf(object))} services, at most ${OBJECT_OVER_BATCH.most}`,
   };
 }
